@@ -1,0 +1,113 @@
+# shellcheck shell=bash disable=SC2154
+# Real kernels to load modules into. They come as Debian packages that are
+# downloaded and unpacked, never installed, and kept in the cache under their
+# package's version. Sourced after setup.sh.
+#
+#   kernel uml|6.1|6.12    prints a folder that holds
+#       kernel             what to boot
+#       lib/modules/REL    its modules as the distribution ships them, indexed
+#
+#   uml    User-mode Linux 6.1: plain .ko, boots in two seconds
+#   6.1    Debian 12's generic amd64 kernel: plain .ko, signed
+#   6.12   the same from backports: .ko.xz, which the kernel can decompress
+
+kernel() {
+    local package options=(-o APT::Sandbox::User=root)
+    [ "$(uname -m)" = x86_64 ] || die "the test kernels are for x86_64 machines"
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        die "the test kernels are Debian packages: apt-get and dpkg-deb are needed"
+    fi
+    need kmod:depmod
+    case $1 in
+    uml) package=user-mode-linux ;;
+    6.1) package=linux-image-amd64 ;;
+    6.12)
+        package=linux-image-amd64
+        backports
+        ;;
+    *) die "no such kernel: $1" ;;
+    esac
+    [ -n "$(candidate "$package")" ] || quietly as_root apt-get update
+    # linux-image-amd64 is empty and depends on the newest kernel.
+    if [ "$package" = linux-image-amd64 ]; then
+        package=$(apt-cache "${options[@]}" depends --important "$package" |
+            sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+    fi
+    unpacked "$1" "$package"
+}
+
+# The uname -r of an unpacked kernel.
+release() {
+    basename "$1"/lib/modules/*
+}
+
+candidate() {
+    apt-cache "${options[@]}" show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: //p'
+}
+
+main_mirror() {
+    # shellcheck disable=SC2016 # apt's own variable
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' |
+        head -n 1
+}
+
+# Sets options: an apt of our own with nothing but backports, on the mirror that
+# the machine uses for its main suite, so that its own setup stays as it is.
+backports() {
+    local apt=$cache/apt mirror
+    mirror=$(main_mirror)
+    if [ -z "$mirror" ]; then
+        quietly as_root apt-get update
+        mirror=$(main_mirror)
+    fi
+    [ -n "$mirror" ] || die "kernel 6.12 is from Debian 12's backports, and this machine is not Debian 12"
+    mkdir -p "$apt/lists/partial" "$apt/archives/partial"
+    echo "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+        "$mirror bookworm-backports main" >"$apt/sources.list"
+    options+=(
+        -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt"
+        -o APT::Default-Release=bookworm-backports
+    )
+    # A new kernel appears there every few weeks: a day old is new enough, and
+    # without a network an older list is better than none.
+    if [ -z "$(find "$apt/updated" -mtime -1 2>/dev/null)" ]; then
+        if quietly apt-get "${options[@]}" update; then
+            touch "$apt/updated"
+        elif [ ! -e "$apt/updated" ]; then
+            die "could not read the package lists of bookworm-backports"
+        fi
+    fi
+}
+
+unpacked() {
+    local name=$1 package=$2 version dir tmp
+    version=$(candidate "$package")
+    [ -n "$version" ] || die "apt knows no package for kernel $name"
+    dir=$cache/$package-$version
+    if [ ! -d "$dir" ]; then
+        echo "fetching kernel $name: $package $version" >&2
+        mkdir -p "$cache"
+        tmp=$(mktemp -d "$cache/tmp.XXXXXX")
+        fetch "$package=$version" "$tmp" || die "could not fetch kernel $name"
+        # The rename makes it all or nothing; the loser of a race throws its own away.
+        mv -T "$tmp/root" "$dir" 2>/dev/null || [ -d "$dir" ]
+        rm -rf "$tmp"
+    fi
+    echo "$dir"
+}
+
+fetch() {
+    local root=$2/root
+    (cd "$2" && quietly apt-get "${options[@]}" download "$1") &&
+        dpkg-deb -x "$2"/*.deb "$root" || return 1
+    if [ -d "$root/usr/lib/uml" ]; then
+        mkdir "$root/lib" &&
+            mv "$root/usr/lib/uml/modules" "$root/lib" &&
+            ln -s usr/bin/linux.uml "$root/kernel"
+    else
+        # The package leaves the indexes to its installation.
+        ln -s "boot/vmlinuz-$(release "$root")" "$root/kernel" &&
+            depmod -b "$root" "$(release "$root")"
+    fi
+}
