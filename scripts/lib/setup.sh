@@ -2,7 +2,6 @@
 # What every script starts with: where the repository and the cache are, and
 # how missing tools get installed. Sourced, with `set -eu` already in force.
 
-
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${NANOMOD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nanomod}
 # The tools of kernel modules and of file systems; not in every user's PATH.

@@ -1,0 +1,86 @@
+# shellcheck shell=bash disable=SC2154
+# An initramfs of a few of a kernel's modules, and a boot of it. Sourced after
+# setup.sh and kernels.sh. DIR is always what `kernel` printed, ROOT the folder
+# that becomes the initramfs.
+
+# module_files DIR MODULE... prints the files of these modules and of all that
+# they need, relative to lib/modules/REL. The reference resolves them: what is
+# under test must not choose its own test data.
+module_files() {
+    local dir=$1 base word file plan
+    base=$dir/lib/modules/$(release "$dir")/
+    shift
+    plan=$(modprobe -C /dev/null -d "$dir" -S "$(release "$dir")" -a -D "$@") || return 1
+    while read -r word file _; do
+        # The alternative is `builtin NAME`, which needs no file.
+        [ "$word" != insmod ] || echo "${file#"$base"}"
+    done <<<"$plan" | sort -u
+}
+
+# install_modules DIR ROOT KIND MODULE... makes ROOT/lib/modules/REL of these
+# modules, with indexes of its own. KIND says how the files are compressed:
+# shipped (as in the distribution), plain, gz, xz, xz-crc64, zst. The kernel
+# decompresses xz only with CRC32, hence the two.
+install_modules() {
+    local dir=$1 root=$2 kind=$3 rel from to file files
+    shift 3
+    rel=$(release "$dir")
+    from=$dir/lib/modules/$rel
+    to=$root/lib/modules/$rel
+    files=$(module_files "$dir" "$@") || return 1
+    mkdir -p "$to"
+    cp "$from"/modules.order "$from"/modules.builtin "$from"/modules.builtin.modinfo "$to"
+    for file in $files; do
+        mkdir -p "$to/${file%/*}"
+        case $kind in
+        shipped) cp "$from/$file" "$to/$file" ;;
+        *)
+            case $file in
+            *.xz) xz -dc "$from/$file" ;;
+            *) cat "$from/$file" ;;
+            esac >"$to/${file%.xz}"
+            ;;
+        esac
+    done
+    case $kind in
+    xz) find "$to" -name '*.ko' -exec xz --check=crc32 --lzma2=dict=1MiB {} + ;;
+    xz-crc64) find "$to" -name '*.ko' -exec xz --check=crc64 {} + ;;
+    zst) find "$to" -name '*.ko' -exec zstd -q --rm {} + ;;
+    esac
+    if [ "$kind" = gz ]; then
+        # Debian's depmod can't read gzip: it indexes the modules under names of
+        # the same length, in which the right letters are then put.
+        find "$to" -name '*.ko' -exec mv {} {}.xz \;
+        depmod -b "$root" "$rel"
+        LC_ALL=C sed -i 's/\.ko\.xz/.ko.gz/g' "$to"/modules.dep "$to"/modules.dep.bin
+        find "$to" -name '*.ko.xz' | while read -r file; do
+            gzip -c "$file" >"${file%.xz}.gz"
+            rm "$file"
+        done
+    else
+        depmod -b "$root" "$rel"
+    fi
+}
+
+pack() {
+    (cd "$1" && find . -print0 | LC_ALL=C sort -z | cpio -o0 -H newc --quiet -R 0:0) >"$2"
+}
+
+# boot KERNEL DIR INITRAMFS SECONDS COMMAND_LINE [QEMU_OPTION...] prints the
+# console; what the guest says there is its only result.
+boot() {
+    local kernel=$1 dir=$2 initramfs=$3 seconds=$4 cmdline=$5
+    shift 5
+    # Machine-readable: no kernel messages between the lines, and a panic ends it.
+    cmdline="quiet loglevel=1 panic=-1 $cmdline"
+    if [ "$kernel" = uml ]; then
+        # shellcheck disable=SC2086 # a kernel command line is words
+        timeout -k 5 "$seconds" "$dir/kernel" mem=512M initrd="$initramfs" \
+            con=null con0=fd:0,fd:1 $cmdline </dev/null
+    else
+        # KVM is not to be relied on where this runs inside a virtual machine.
+        timeout -k 5 "$seconds" qemu-system-x86_64 -accel tcg -m 512 -nographic \
+            -no-reboot -nic none -kernel "$dir/kernel" -initrd "$initramfs" \
+            -append "console=ttyS0 $cmdline" "$@" </dev/null
+    fi 2>&1 | LC_ALL=C sed -u '/^Warning: tempdir/d; s/\r//g; s/\x1b\(c\|\[[0-9;?=]*[a-zA-Z]\)//g'
+}

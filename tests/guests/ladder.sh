@@ -1,0 +1,32 @@
+# -vv names the way that the kernel took a module: a plain file as it is, a
+# compressed one too where the kernel takes that kind, all else through a memfd.
+# Where the kernel gives up on a file (xz with CRC64), decompressing here goes on.
+# kernels: uml 6.1 6.12
+# tree plain: minix
+# tree xz: minix
+# tree xz-crc64: minix
+# tree zst: minix
+# tree gz: minix
+# loader: nanomod
+
+ours='memfd, finit_module'
+theirs='finit_module \(kernel decompresses\)'
+fallback="could not decompress.*$ours"
+case $REL in
+6.1.*) theirs=$ours fallback=$ours ;;
+esac
+
+rung() {
+    expect 0 "$1" modprobe -vv -d "/trees/$1" minix
+    check "$1: $2, $3" says "inserted 'minix' from .*: $2,.* $3\$"
+    unload minix
+    expect 0 "insmod $1" insmod -vv "$(file "/trees/$1" minix)"
+    check "insmod $1: $2, $3" says "inserted 'minix' from .*: $2,.* $3\$"
+    unload minix
+}
+
+rung plain plain finit_module
+rung gz gzip "$ours"
+rung zst zstd "$ours"
+rung xz xz "$theirs"
+rung xz-crc64 xz "$fallback"

@@ -1,0 +1,96 @@
+# shellcheck shell=sh disable=SC2034
+# What a scenario is written with. A scenario tests by `expect` and `check`; each
+# prints one line, `ok NAME: what` or `FAIL NAME: what`, and goes on.
+
+# The guest's shell prefers its own applets to /sbin: these are under test.
+modprobe() { /sbin/modprobe "$@"; }
+insmod() { /sbin/insmod "$@"; }
+rmmod() { /sbin/rmmod "$@"; }
+lsmod() { /sbin/lsmod "$@"; }
+
+REL=$(uname -r)
+MODULES=/lib/modules/$REL
+
+# expect STATUS WHAT COMMAND...: runs it, keeps its output in ./out and ./err.
+expect() {
+    wanted=$1 what=$2
+    shift 2
+    "$@" >out 2>err </dev/null
+    status=$?
+    if [ $status = "$wanted" ]; then
+        echo "ok $NAME: $what"
+    else
+        echo "FAIL $NAME: $what: status $status, not $wanted, from: $*"
+        evidence
+    fi
+}
+
+# check WHAT COMMAND...: true or false, about what the last command left behind.
+check() {
+    what=$1
+    shift
+    if "$@"; then
+        echo "ok $NAME: $what"
+    else
+        echo "FAIL $NAME: $what: false: $*"
+        evidence
+    fi
+}
+
+evidence() {
+    sed 's/^/    stdout: /' out
+    sed 's/^/    stderr: /' err
+    echo "    loaded: $(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')"
+    dmesg | tail -n 4 | sed 's/^/    kernel: /'
+} 2>/dev/null
+
+not() { ! "$@"; }
+says() { grep -qE -e "$1" err; }
+prints() { grep -qE -e "$1" out; }
+silent() { [ ! -s out ] && [ ! -s err ]; }
+
+loaded() {
+    for module in "$@"; do
+        [ "$(cat "/sys/module/$module/initstate" 2>/dev/null)" = live ] || return 1
+    done
+}
+
+absent() {
+    for module in "$@"; do
+        [ ! -e "/sys/module/$module/initstate" ] || return 1
+    done
+}
+
+# parameter MODULE NAME VALUE
+parameter() {
+    [ "$(cat "/sys/module/$1/parameters/$2")" = "$3" ]
+}
+
+config() {
+    printf '%s\n' "$@" >/etc/modprobe.d/test.conf
+}
+
+# Not even /dev/null: redirections to it fail between these two.
+without_dev() {
+    # Lazily, as the console may be open there.
+    umount -l /dev
+    for node in /dev/*; do
+        rm -r "$node"
+    done
+}
+
+with_dev() {
+    mount -t devtmpfs dev /dev
+}
+
+# file TREE MODULE: the file of a module in a tree
+file() {
+    find "$1/lib/modules" -name "$2.ko*"
+}
+
+unload() {
+    for module in "$@"; do
+        busybox rmmod "$module" 2>/dev/null
+    done
+    rm -f /etc/modprobe.d/*
+}

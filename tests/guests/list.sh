@@ -1,0 +1,24 @@
+# lsmod's columns and rmmod's words, which scripts parse.
+# kernels: uml 6.1 6.12
+# modules: 8021q minix
+
+expect 0 "two trees of modules" modprobe -a 8021q minix
+expect 0 "lsmod" lsmod
+check "header" prints '^Module                  Size  Used by$'
+check "a module without users" prints '^minix +[0-9]+  0$'
+check "a module with one" prints '^garp +[0-9]+  1 8021q$'
+check "a module with two" prints '^stp +[0-9]+  2 (garp,mrp|mrp,garp)$|^llc +[0-9]+  2 (garp,stp|stp,garp)$'
+check "sizes end in column 28" not grep -qvE '^(.{20}|[^ ]{21,}) *[^ ]+  ' out
+check "as many as the kernel has" test "$(($(wc -l <out) - 1))" = "$(wc -l </proc/modules)"
+
+expect 1 "rmmod of what is in use" rmmod llc
+check "says by whom" says '^rmmod: ERROR: Module llc is in use by: .*(garp|stp)'
+expect 1 "rmmod of what is not loaded" rmmod nosuch
+check "says so" says '^rmmod: ERROR: Module nosuch is not currently loaded$'
+expect 0 "rmmod" rmmod minix
+check "is silent" silent
+check "it is gone" absent minix
+expect 0 "rmmod of two" rmmod 8021q garp
+check "both are gone" absent 8021q garp
+expect 0 "rmmod by its file" rmmod "$(file / mrp)"
+check "it is gone" absent mrp
