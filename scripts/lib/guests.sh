@@ -82,5 +82,6 @@ boot() {
         timeout -k 5 "$seconds" qemu-system-x86_64 -accel tcg -m 512 -nographic \
             -no-reboot -nic none -kernel "$dir/kernel" -initrd "$initramfs" \
             -append "console=ttyS0 $cmdline" "$@" </dev/null
-    fi 2>&1 | LC_ALL=C sed -u '/^Warning: tempdir/d; s/\r//g; s/\x1b\(c\|\[[0-9;?=]*[a-zA-Z]\)//g'
+    fi 2>&1 | LC_ALL=C sed -u 's/\r//g; s/\x1b\(c\|\[[0-9;?=]*[a-zA-Z]\)//g
+        /^Warning: tempdir/d; /^SeaBIOS/d; /^Booting from ROM/d'
 }

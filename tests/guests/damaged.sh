@@ -23,8 +23,8 @@ refused() {
 }
 
 for kind in plain gz xz zst; do
-    tree=/trees/$kind
-    cut=$(file $tree minix)
+    spoil $kind
+    cut=$(file "$tree" minix)
     size=$(wc -c <"$cut")
     for keep in $((size / 2)) 100 5 0; do
         cp "$cut" whole
@@ -33,14 +33,14 @@ for kind in plain gz xz zst; do
         cp whole "$cut"
     done
 
-    flipped=$(file $tree fat)
+    flipped=$(file "$tree" fat)
     case $kind in
     # No checksum in a plain file: its section table is moved out of the file.
     plain) flip "$flipped" 44 ;;
     *) flip "$flipped" $(($(wc -c <"$flipped") / 2)) ;;
     esac
     refused "$kind with a flipped bit" "$flipped" fat
-    expect 1 "modprobe of what needs the flipped $kind" modprobe -d $tree vfat
+    expect 1 "modprobe of what needs the flipped $kind" modprobe -d "$tree" vfat
     check "has a message" test -s err
     check "nothing is loaded" absent vfat fat
 done

@@ -19,37 +19,38 @@ works() {
     expect 1 "$1, a missing module" modprobe -d "$2" nosuch
 }
 
-# tree NAME KIND: a copy to spoil, entered
-tree() {
-    cp -r "/trees/$2" "/tmp/scratch/$1"
-    builtin=$(sed -n '1s|.*/||; 1s|\.ko.*||p' "$MODULES/modules.builtin")
-    cd "/tmp/scratch/$1$MODULES" || exit
+# enter KIND: the indexes of a fresh copy of that tree
+enter() {
+    spoil "$1"
+    cd "$tree$MODULES" || exit
 }
 
-tree text plain
+builtin=$(sed -n '1s|.*/||; 1s|\.ko.*||p' "$MODULES/modules.builtin")
+
+enter plain
 rm ./*.bin
-works "text only" /tmp/scratch/text
+works "text only" "$tree"
 
-tree empty plain
+enter plain
 for index in *.bin; do : >"$index"; done
-works "empty .bin files" /tmp/scratch/empty
+works "empty .bin files" "$tree"
 
-tree damaged plain
+enter plain
 for index in *.bin; do
     dd if=/dev/urandom of="$index" bs=1 seek=4 count=200 conv=notrunc 2>/dev/null
     truncate -s 300 "$index"
 done
-works "damaged .bin files" /tmp/scratch/damaged
+works "damaged .bin files" "$tree"
 
-tree unpacked xz
+enter xz
 find . -name '*.xz' -exec xz -d {} +
-works "named x.ko.xz, is x.ko" /tmp/scratch/unpacked
+works "named x.ko.xz, is x.ko" "$tree"
 rm ./*.bin
-works "named x.ko.xz in text, is x.ko" /tmp/scratch/unpacked
+works "named x.ko.xz in text, is x.ko" "$tree"
 
-tree packed xz
+enter xz
 sed -i 's/\.ko\.xz/.ko/g' modules.dep
 rm ./*.bin
-works "named x.ko in text, is x.ko.xz" /tmp/scratch/packed
+works "named x.ko in text, is x.ko.xz" "$tree"
 cp "/trees/plain$MODULES"/*.bin .
-works "named x.ko, is x.ko.xz" /tmp/scratch/packed
+works "named x.ko, is x.ko.xz" "$tree"

@@ -1,7 +1,7 @@
 # The kernel calls modprobe itself, with stdin, stdout and stderr closed, in a root
 # that has no /dev/null: mounting a FAT image needs vfat, fat and a code page.
 # kernels: uml 6.1 6.12
-# modules: loop vfat nls_cp437 nls_ascii nls_utf8
+# modules: loop vfat nls_cp437 nls_iso8859-1 nls_ascii nls_utf8
 
 expect 0 "a loop device" modprobe loop
 mknod loop0 b 7 0
@@ -14,14 +14,14 @@ check "its driver is absent" absent vfat fat
 # No redirection from here on: nothing is left in /dev to open.
 without_dev
 remains=$(ls /dev)
-mount -t vfat -o codepage=437 loop0 point
+mount -t vfat -o codepage=437,iocharset=iso8859-1 loop0 point
 mounted=$?
 with_dev
 
 check "nothing was in /dev" test -z "$remains"
 check "it is mounted" test $mounted = 0
 check "the kernel had it loaded" loaded vfat fat
-check "the code page too" loaded nls_cp437
+check "its code page and character set too" loaded nls_cp437 nls_iso8859_1
 umount point
 losetup -d loop0
 

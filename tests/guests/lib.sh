@@ -46,6 +46,7 @@ evidence() {
 
 not() { ! "$@"; }
 says() { grep -qE -e "$1" err; }
+says_text() { grep -qxF -e "$1" err; }
 prints() { grep -qE -e "$1" out; }
 silent() { [ ! -s out ] && [ ! -s err ]; }
 
@@ -74,13 +75,18 @@ config() {
 without_dev() {
     # Lazily, as the console may be open there.
     umount -l /dev
-    for node in /dev/*; do
-        rm -r "$node"
-    done
+    find /dev -mindepth 1 -maxdepth 1 -exec rm -r {} +
 }
 
 with_dev() {
     mount -t devtmpfs dev /dev
+}
+
+# spoil KIND: sets tree to a copy of /trees/KIND that may be damaged
+spoil() {
+    tree=/tmp/scratch/$1
+    rm -rf "$tree"
+    cp -r "/trees/$1" "$tree"
 }
 
 # file TREE MODULE: the file of a module in a tree

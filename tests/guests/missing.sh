@@ -1,13 +1,14 @@
 # What scripts match when a module or a file is not there.
 # kernels: uml 6.1 6.12
-# modules: minix vfat
+# modules: minix
+# tree plain: vfat
 
 expect 1 "a missing module" modprobe nosuch
-check "says so as kmod does" says "^modprobe: FATAL: Module nosuch not found in directory $MODULES\$"
+check "says so as kmod does" says_text "modprobe: FATAL: Module nosuch not found in directory $MODULES"
 expect 1 "-q" modprobe -q nosuch
 check "is silent" silent
 expect 1 "-a with one of two missing" modprobe -a nosuch minix
-check "warns" says "^modprobe: WARNING: Module nosuch not found in directory $MODULES\$"
+check "warns" says_text "modprobe: WARNING: Module nosuch not found in directory $MODULES"
 check "the other is loaded" loaded minix
 expect 1 "a missing path" modprobe ./nosuch.ko
 check "says so" says '^modprobe: .*nosuch\.ko.*(No such file|not found)'
@@ -17,6 +18,7 @@ expect 1 "nothing asked for" modprobe
 check "says so" test -s err
 
 # In the index, but not in the tree.
-rm "$(file / vfat)"
-expect 1 "a file that is gone" modprobe vfat
+spoil plain
+rm "$(file "$tree" vfat)"
+expect 1 "a file that is gone" modprobe -d "$tree" vfat
 check "says so" says vfat

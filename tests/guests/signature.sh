@@ -2,9 +2,10 @@
 # kernels: 6.1 6.12
 # tree plain: minix
 
-module=$(file /trees/plain minix)
+spoil plain
+module=$(file "$tree" minix)
 middle=$(($(wc -c <"$module") / 2))
 printf '\377\377' | dd of="$module" bs=1 seek=$middle conv=notrunc 2>/dev/null
-expect 1 "a broken signature" modprobe -d /trees/plain minix
+expect 1 "a broken signature" modprobe -d "$tree" minix
 check "says so" says "could not insert 'minix': Key was rejected by service"
 check "nothing is loaded" absent minix
