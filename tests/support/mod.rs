@@ -1,0 +1,8 @@
+//! What `tests/cases.rs` is made of: a case as read from its directory, the
+//! stage it is played on, the indexes of its module tree, and the comparison.
+
+pub mod case;
+pub mod expect;
+pub mod index;
+pub mod stage;
+pub mod trace;
