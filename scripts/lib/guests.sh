@@ -62,6 +62,30 @@ install_modules() {
     fi
 }
 
+# install_loader ROOT APPLET... puts the loader under test into ROOT/sbin: $NANOMOD,
+# or what scripts/build makes, or with LOADER=kmod Debian's kmod and its libraries.
+loader=${LOADER:-nanomod}
+install_loader() {
+    local root=$1 binary library applet
+    shift
+    case $loader in
+    nanomod) binary=${NANOMOD:-$("$top/scripts/build" | tail -n 1)} ;;
+    kmod)
+        binary=$(command -v kmod)
+        for library in $(ldd "$binary" | grep -o '/[^ ]*'); do
+            mkdir -p "$root${library%/*}"
+            cp "$library" "$root$library"
+        done
+        ;;
+    *) die "no such loader: $loader" ;;
+    esac
+    mkdir -p "$root/sbin"
+    cp "$binary" "$root/sbin/$loader" || return 1
+    for applet in "$@"; do
+        ln -s "$loader" "$root/sbin/$applet"
+    done
+}
+
 pack() {
     (cd "$1" && find . -print0 | LC_ALL=C sort -z | cpio -o0 -H newc --quiet -R 0:0) >"$2"
 }
