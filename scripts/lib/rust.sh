@@ -17,6 +17,8 @@ need_rust() {
         PATH=/usr/bin:$PATH
         rust_is_complete || die "no Rust 1.85 or newer with rustfmt and clippy"
     fi
+    # For the crates, by HTTPS.
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates:update-ca-certificates
     # The C parts, zstd and liblzma, are compiled here.
     command -v cc >/dev/null || need gcc libc6-dev
 }
