@@ -38,8 +38,8 @@ check() {
 }
 
 evidence() {
-    sed 's/^/    stdout: /' out
-    sed 's/^/    stderr: /' err
+    sed 's/^/    stdout: /; 4q' out
+    sed 's/^/    stderr: /; 4q' err
     echo "    loaded: $(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')"
     dmesg | tail -n 4 | sed 's/^/    kernel: /'
 } 2>/dev/null
@@ -91,7 +91,7 @@ spoil() {
 
 # file TREE MODULE: the file of a module in a tree
 file() {
-    find "$1/lib/modules" -name "$2.ko*"
+    find "${1%/}/lib/modules" -name "$2.ko*"
 }
 
 unload() {
