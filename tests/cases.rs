@@ -47,11 +47,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[String]) -> Result<ExitCode, String> {
-    let wanted: Vec<&str> = args
-        .iter()
-        .map(String::as_str)
-        .filter(|word| !word.starts_with('-'))
-        .collect();
+    let wanted: Vec<&str> =
+        args.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
     let all = Case::read_all()?;
     let total = all.len();
     let cases: Vec<Case> = all
@@ -77,10 +74,7 @@ fn run(args: &[String]) -> Result<ExitCode, String> {
     let stage = Stage::new()?;
     println!("\nrunning {} tests", cases.len());
     let outcomes = in_parallel(&cases, |case| check(&stage, case));
-    let failed = outcomes
-        .iter()
-        .filter(|outcome| !outcome.complaints.is_empty())
-        .count();
+    let failed = outcomes.iter().filter(|outcome| !outcome.complaints.is_empty()).count();
     for outcome in &outcomes {
         for complaint in &outcome.complaints {
             println!("\n---- {}: {complaint}", outcome.name);
@@ -120,19 +114,12 @@ fn run(args: &[String]) -> Result<ExitCode, String> {
         total - cases.len(),
         started.elapsed().as_secs_f32(),
     );
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs one case with both peers, or writes its files when told to.
 fn check(stage: &Stage, case: &Case) -> Outcome {
-    let mut outcome = Outcome {
-        name: case.name.clone(),
-        ..Outcome::default()
-    };
+    let mut outcome = Outcome { name: case.name.clone(), ..Outcome::default() };
     if let Some(problem) = case.problem() {
         outcome.complaints.push(problem);
     }
@@ -146,11 +133,9 @@ fn check(stage: &Stage, case: &Case) -> Outcome {
             Ok(result) => expect::compare(case, peer, &result),
             Err(error) => vec![format!("could not run: {error}")],
         };
-        outcome.complaints.extend(
-            complaints
-                .into_iter()
-                .map(|text| format!("{} {text}", peer.name())),
-        );
+        outcome
+            .complaints
+            .extend(complaints.into_iter().map(|text| format!("{} {text}", peer.name())));
     }
     outcome
 }
@@ -169,9 +154,7 @@ fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Outcome + Sync) -> Vec<Ou
                     cases.get(index).map(|case| (index, case))
                 } {
                     let outcome = work(case);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((index, outcome));
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
                 }
             });
         }

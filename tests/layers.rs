@@ -79,11 +79,7 @@ fn arrows_point_down() {
         let from = source.module();
         for (at, path) in crate_paths(&source.code) {
             let first = path[0].as_str();
-            let to = if modules.contains(first) {
-                first
-            } else {
-                "main"
-            };
+            let to = if modules.contains(first) { first } else { "main" };
             if !allowed(&from, to) {
                 complaints
                     .push(source.complaint(at, &format!("{from} names {to}, which is above")));
@@ -162,20 +158,9 @@ fn the_reader_of_these_tests_reads() {
          #[cfg(test)]\nmod tests { use crate::kernel::Fake; fn f() { x.unwrap() } }\n\
          #[cfg(test)]\nmod more;\nlet r = r#\"crate::raw\"#; crate::state::State::new();",
     );
-    let names: Vec<String> = crate_paths(&code)
-        .into_iter()
-        .map(|(_, path)| path.join("::"))
-        .collect();
-    assert_eq!(
-        names,
-        [
-            "name::ModuleName",
-            "error::Error",
-            "format",
-            "run",
-            "state::State::new"
-        ]
-    );
+    let names: Vec<String> =
+        crate_paths(&code).into_iter().map(|(_, path)| path.join("::")).collect();
+    assert_eq!(names, ["name::ModuleName", "error::Error", "format", "run", "state::State::new"]);
     assert!(!code.contains("unwrap"));
     assert!(allowed("plan", "resolve") && allowed("plan", "plan") && allowed("kernel", "plan"));
     assert!(!allowed("plan", "kernel") && !allowed("name", "format"));
@@ -263,10 +248,7 @@ fn path(text: &str) -> Vec<String> {
     let end = text.trim_start().find(|c| !part(c));
     let text = text.trim_start();
     let text = &text[..end.unwrap_or(text.len())];
-    text.split("::")
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// What stands between the commas of a group, up to its closing brace.
@@ -348,8 +330,7 @@ fn without_literals(text: &str) -> String {
         } else if raw > 0 && (!inside_word || out.ends_with('b')) {
             let close = format!("\"{}", "#".repeat(raw - 1));
             let body = &rest[raw + 1..];
-            body.find(&close)
-                .map_or(rest.len(), |end| raw + 1 + end + close.len())
+            body.find(&close).map_or(rest.len(), |end| raw + 1 + end + close.len())
         } else if c == '"' {
             quoted(rest, '"')
         } else if c == '\'' && is_char(rest) {

@@ -35,25 +35,13 @@ pub struct Case {
 
 /// What a case may hold besides `root/`; with `.kmod` behind it, an
 /// expectation that only kmod meets.
-const FILES: [&str; 8] = [
-    "cmd",
-    "setup",
-    "kmod",
-    "inject",
-    "text-only",
-    "bare",
-    "uname",
-    "root",
-];
+const FILES: [&str; 8] = ["cmd", "setup", "kmod", "inject", "text-only", "bare", "uname", "root"];
 const EXPECTED: [&str; 5] = ["stdout", "stderr", "stderr.match", "status", "calls"];
 
 /// Everything succeeds unless the case says otherwise: no case may reach the
 /// real kernel, which on the tester's machine might well remove a module.
-const KERNEL_SAYS_YES: [&str; 3] = [
-    "finit_module:retval=0",
-    "init_module:retval=0",
-    "delete_module:retval=0",
-];
+const KERNEL_SAYS_YES: [&str; 3] =
+    ["finit_module:retval=0", "init_module:retval=0", "delete_module:retval=0"];
 
 impl Case {
     pub fn read_all() -> Result<Vec<Self>, String> {
@@ -70,10 +58,8 @@ impl Case {
     }
 
     fn read(dir: PathBuf) -> Result<Self, String> {
-        let name = dir
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name =
+            dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let text = |file: &str| fs::read_to_string(dir.join(file)).ok();
         let kmod = match text("kmod").as_deref().map(str::trim) {
             None => Kmod::Same,
@@ -84,17 +70,11 @@ impl Case {
             },
         };
         // What the case says comes first; the rest of the three stays "yes".
-        let mut inject: Vec<String> = text("inject")
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect();
+        let mut inject: Vec<String> =
+            text("inject").unwrap_or_default().lines().map(str::to_owned).collect();
         for default in KERNEL_SAYS_YES {
             let call = default.split(':').next().unwrap_or_default();
-            if !inject
-                .iter()
-                .any(|line| line.split(':').next() == Some(call))
-            {
+            if !inject.iter().any(|line| line.split(':').next() == Some(call)) {
                 inject.push(default.to_owned());
             }
         }
@@ -125,9 +105,7 @@ impl Case {
         if !self.unknown.is_empty() {
             return Some(format!("unknown files: {}", self.unknown.join(" ")));
         }
-        let pinned = EXPECTED
-            .iter()
-            .any(|file| self.dir.join(format!("{file}.kmod")).exists());
+        let pinned = EXPECTED.iter().any(|file| self.dir.join(format!("{file}.kmod")).exists());
         match &self.kmod {
             Kmod::Differs(_) if !pinned => Some("differs, but no *.kmod file says how".to_owned()),
             Kmod::Same | Kmod::Skip(_) if pinned => {

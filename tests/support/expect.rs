@@ -76,9 +76,7 @@ fn expected(case: &Case, peer: Peer, file: &str) -> Vec<u8> {
         Peer::Kmod => read(&format!("{file}.kmod")),
         Peer::Nanomod => None,
     };
-    pinned
-        .or_else(|| read(file))
-        .unwrap_or_else(|| absent(file).to_vec())
+    pinned.or_else(|| read(file)).unwrap_or_else(|| absent(file).to_vec())
 }
 
 /// The regular expressions of `stderr.match`, if that is what counts here: an
@@ -95,19 +93,14 @@ fn unmatched(patterns: &str, got: &[u8]) -> Vec<String> {
         .lines()
         .filter(|pattern| !grep(pattern, got))
         .map(|pattern| {
-            format!(
-                "stderr: nothing matches `{pattern}` in\n{}",
-                String::from_utf8_lossy(got)
-            )
+            format!("stderr: nothing matches `{pattern}` in\n{}", String::from_utf8_lossy(got))
         })
         .collect()
 }
 
 fn grep(pattern: &str, text: &[u8]) -> bool {
-    let child = Command::new("grep")
-        .args(["-E", "-q", "-e", pattern])
-        .stdin(Stdio::piped())
-        .spawn();
+    let child =
+        Command::new("grep").args(["-E", "-q", "-e", pattern]).stdin(Stdio::piped()).spawn();
     let Ok(mut child) = child else { return false };
     if let Some(mut stdin) = child.stdin.take() {
         // grep -q leaves at the first match: a broken pipe is no failure.
@@ -129,12 +122,8 @@ fn diff(wanted: &[u8], got: &[u8]) -> String {
     let (wanted, got) = (split(wanted), split(got));
     let head = wanted.iter().zip(&got).take_while(|(a, b)| a == b).count();
     let (wanted_rest, got_rest) = (&wanted[head..], &got[head..]);
-    let tail = wanted_rest
-        .iter()
-        .rev()
-        .zip(got_rest.iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let tail =
+        wanted_rest.iter().rev().zip(got_rest.iter().rev()).take_while(|(a, b)| a == b).count();
     let mut lines = Vec::new();
     lines.extend(wanted[..head].iter().map(|line| format!("    {line}")));
     for line in &wanted_rest[..wanted_rest.len() - tail] {

@@ -33,11 +33,7 @@ pub fn write_all(dir: &Path) -> io::Result<()> {
         let path = line.split(|&byte| byte == b':').next().unwrap_or_default();
         let key = module_name(path);
         rank.insert(key.clone(), priority);
-        deps.push(Entry {
-            key,
-            value: line.to_vec(),
-            priority,
-        });
+        deps.push(Entry { key, value: line.to_vec(), priority });
     }
     let priority = |module: &[u8]| rank.get(module).copied().unwrap_or(u32::MAX);
 
@@ -49,11 +45,7 @@ pub fn write_all(dir: &Path) -> io::Result<()> {
                 let (pattern, module) = rest.split_at(space);
                 let module = module.get(1..)?.to_vec();
                 Some(Entry {
-                    key: if fold {
-                        folded(pattern)
-                    } else {
-                        pattern.to_vec()
-                    },
+                    key: if fold { folded(pattern) } else { pattern.to_vec() },
                     priority: priority(&module),
                     value: module,
                 })
@@ -61,11 +53,7 @@ pub fn write_all(dir: &Path) -> io::Result<()> {
             .collect()
     };
     let builtin = lines(&read("modules.builtin"))
-        .map(|path| Entry {
-            key: module_name(path),
-            value: Vec::new(),
-            priority: 0,
-        })
+        .map(|path| Entry { key: module_name(path), value: Vec::new(), priority: 0 })
         .collect();
     let builtin_aliases = read("modules.builtin.modinfo")
         .split(|&byte| byte == 0)
@@ -81,24 +69,14 @@ pub fn write_all(dir: &Path) -> io::Result<()> {
         .collect();
 
     fs::write(dir.join("modules.dep.bin"), encode(deps))?;
-    fs::write(
-        dir.join("modules.alias.bin"),
-        encode(aliases(&read("modules.alias"), true)),
-    )?;
-    fs::write(
-        dir.join("modules.symbols.bin"),
-        encode(aliases(&read("modules.symbols"), false)),
-    )?;
+    fs::write(dir.join("modules.alias.bin"), encode(aliases(&read("modules.alias"), true)))?;
+    fs::write(dir.join("modules.symbols.bin"), encode(aliases(&read("modules.symbols"), false)))?;
     fs::write(dir.join("modules.builtin.bin"), encode(builtin))?;
-    fs::write(
-        dir.join("modules.builtin.alias.bin"),
-        encode(builtin_aliases),
-    )
+    fs::write(dir.join("modules.builtin.alias.bin"), encode(builtin_aliases))
 }
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty() && !line.starts_with(b"#"))
+    text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"))
 }
 
 /// `kernel/a/snd-pcm.ko.xz` → `snd_pcm`
@@ -140,11 +118,8 @@ fn node(file: &mut Vec<u8>, entries: &[Entry], depth: usize) -> u32 {
         return 12; // an empty index: a root without anything
     };
     // Sorted, so what the first and the last share, all share.
-    let common = first.key[depth..]
-        .iter()
-        .zip(&last.key[depth..])
-        .take_while(|(a, b)| a == b)
-        .count();
+    let common =
+        first.key[depth..].iter().zip(&last.key[depth..]).take_while(|(a, b)| a == b).count();
     let end = depth + common;
     let here = entries.iter().take_while(|e| e.key.len() == end).count();
     let (values, below) = entries.split_at(here);

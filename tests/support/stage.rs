@@ -88,10 +88,8 @@ impl Stage {
             Some(path) => PathBuf::from(path),
             None => found("busybox").ok_or("busybox is needed (Debian: busybox-static)")?,
         };
-        let nanomod = std::env::var_os("NANOMOD").map_or_else(
-            || PathBuf::from(env!("CARGO_BIN_EXE_nanomod")),
-            PathBuf::from,
-        );
+        let nanomod = std::env::var_os("NANOMOD")
+            .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_nanomod")), PathBuf::from);
         let kmod = match std::env::var("CASES_KMOD").as_deref() {
             Ok("none") => None,
             _ => Some(reference()?),
@@ -129,10 +127,7 @@ impl Stage {
     }
 
     pub fn play(&self, case: &Case, peer: Peer) -> Result<Played, String> {
-        let dir = self
-            .top
-            .path()
-            .join(format!("{}.{}", case.name, peer.name()));
+        let dir = self.top.path().join(format!("{}.{}", case.name, peer.name()));
         let result = self
             .build(case, peer, &dir)
             .map_err(|e| format!("{}: {e}", dir.display()))
@@ -243,10 +238,10 @@ impl Stage {
         words.extend(["/bin/sh", "-c", script].map(OsString::from));
         let mut words = words.into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words).env_clear().env(
-            "PATH",
-            "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin",
-        );
+        command
+            .args(words)
+            .env_clear()
+            .env("PATH", "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin");
         command.env("LC_ALL", "C").stdin(Stdio::null());
         command
     }
@@ -270,10 +265,7 @@ impl Program {
     fn load(path: &Path, place: &str, top: &Path) -> Result<Self, String> {
         let store = top.join(path.to_string_lossy().replace('/', "_"));
         let mut wanted = vec![(PathBuf::from(place), path.to_path_buf())];
-        let listed = Command::new("ldd")
-            .arg(path)
-            .output()
-            .map_err(|e| format!("ldd: {e}"))?;
+        let listed = Command::new("ldd").arg(path).output().map_err(|e| format!("ldd: {e}"))?;
         // A static binary makes ldd fail, and needs nothing more.
         if listed.status.success() {
             for word in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
@@ -285,10 +277,8 @@ impl Program {
         let mut files = Vec::new();
         for (place, from) in wanted {
             let to = store.join(&place);
-            let copied = to
-                .parent()
-                .map_or(Ok(()), fs::create_dir_all)
-                .and_then(|()| fs::copy(&from, &to));
+            let copied =
+                to.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::copy(&from, &to));
             copied.map_err(|e| format!("{}: {e}", from.display()))?;
             files.push((place, to));
         }
@@ -317,17 +307,13 @@ fn reference() -> Result<PathBuf, String> {
     if version.lines().next() == Some(KMOD_VERSION) {
         Ok(path)
     } else {
-        Err(format!(
-            "{KMOD_VERSION} is the reference, here is {version} {hint}"
-        ))
+        Err(format!("{KMOD_VERSION} is the reference, here is {version} {hint}"))
     }
 }
 
 fn text_of(program: &str, args: &[&str]) -> Result<String, String> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .map_err(|e| format!("{program}: {e}"))?;
+    let output =
+        Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
