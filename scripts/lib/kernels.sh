@@ -12,28 +12,30 @@
 #   6.12   the same from backports: .ko.xz, which the kernel can decompress
 
 kernel() {
-    local package options=(-o APT::Sandbox::User=root)
+    local name=$1 package dir tmp options=(-o APT::Sandbox::User=root) update=refresh_lists
     [ "$(uname -m)" = x86_64 ] || die "the test kernels are for x86_64 machines"
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         die "the test kernels are Debian packages: apt-get and dpkg-deb are needed"
     fi
     need kmod:depmod
-    case $1 in
-    uml) package=user-mode-linux ;;
-    6.1) package=linux-image-amd64 ;;
-    6.12)
-        package=linux-image-amd64
-        backports
-        ;;
-    *) die "no such kernel: $1" ;;
+    case $name in
+    uml | 6.1) ;;
+    6.12) backports ;;
+    *) die "no such kernel: $name" ;;
     esac
-    [ -n "$(candidate "$package")" ] || quietly as_root apt-get update
-    # linux-image-amd64 is empty and depends on the newest kernel.
-    if [ "$package" = linux-image-amd64 ]; then
-        package=$(apt-cache "${options[@]}" depends --important "$package" |
-            sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+    newest
+    if [ ! -d "$dir" ]; then
+        $update && newest
+        [ -n "$dir" ] || die "apt knows no package for kernel $name"
+        echo "fetching kernel $name: $package" >&2
+        mkdir -p "$cache"
+        tmp=$(mktemp -d "$cache/tmp.XXXXXX")
+        fetch "$package" "$tmp" || die "could not fetch kernel $name"
+        # The rename makes it all or nothing; the loser of a race throws its own away.
+        mv -T "$tmp/root" "$dir" 2>/dev/null || [ -d "$dir" ]
+        rm -rf "$tmp"
     fi
-    unpacked "$1" "$package"
+    echo "$dir"
 }
 
 # The uname -r of an unpacked kernel.
@@ -41,8 +43,19 @@ release() {
     basename "$1"/lib/modules/*
 }
 
-candidate() {
-    apt-cache "${options[@]}" show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: //p'
+# Sets package, as NAME=VERSION, and its dir; both empty where apt knows none.
+newest() {
+    local version
+    package=user-mode-linux
+    dir=
+    # linux-image-amd64 is empty and depends on the newest kernel.
+    if [ "$name" != uml ]; then
+        package=$(apt-cache "${options[@]}" depends --important linux-image-amd64 2>/dev/null |
+            sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+    fi
+    version=$(apt-cache "${options[@]}" show --no-all-versions "${package:-none}" 2>/dev/null |
+        sed -n 's/^Version: //p')
+    [ -z "$version" ] || package=$package=$version dir=$cache/${package%%=*}-$version
 }
 
 main_mirror() {
@@ -51,13 +64,13 @@ main_mirror() {
         head -n 1
 }
 
-# Sets options: an apt of our own with nothing but backports, on the mirror that
-# the machine uses for its main suite, so that its own setup stays as it is.
+# Sets options and update: an apt of our own with nothing but backports, on the
+# mirror that the machine uses for its main suite, whose own setup stays as it is.
 backports() {
     local apt=$cache/apt mirror
     mirror=$(main_mirror)
     if [ -z "$mirror" ]; then
-        quietly as_root apt-get update
+        refresh_lists
         mirror=$(main_mirror)
     fi
     [ -n "$mirror" ] || die "kernel 6.12 is from Debian 12's backports, and this machine is not Debian 12"
@@ -69,32 +82,11 @@ backports() {
         -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt"
         -o APT::Default-Release=bookworm-backports
     )
-    # A new kernel appears there every few weeks: a day old is new enough, and
-    # without a network an older list is better than none.
-    if [ -z "$(find "$apt/updated" -mtime -1 2>/dev/null)" ]; then
-        if quietly apt-get "${options[@]}" update; then
-            touch "$apt/updated"
-        elif [ ! -e "$apt/updated" ]; then
-            die "could not read the package lists of bookworm-backports"
-        fi
-    fi
+    update=update_backports
 }
 
-unpacked() {
-    local name=$1 package=$2 version dir tmp
-    version=$(candidate "$package")
-    [ -n "$version" ] || die "apt knows no package for kernel $name"
-    dir=$cache/$package-$version
-    if [ ! -d "$dir" ]; then
-        echo "fetching kernel $name: $package $version" >&2
-        mkdir -p "$cache"
-        tmp=$(mktemp -d "$cache/tmp.XXXXXX")
-        fetch "$package=$version" "$tmp" || die "could not fetch kernel $name"
-        # The rename makes it all or nothing; the loser of a race throws its own away.
-        mv -T "$tmp/root" "$dir" 2>/dev/null || [ -d "$dir" ]
-        rm -rf "$tmp"
-    fi
-    echo "$dir"
+update_backports() {
+    quietly apt-get "${options[@]}" update
 }
 
 fetch() {

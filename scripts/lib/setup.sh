@@ -49,11 +49,16 @@ need() {
     command -v apt-get >/dev/null ||
         die "install these by hand (the names are Debian's packages): ${missing[*]}"
     echo "installing ${missing[*]}" >&2
-    # Package lists that are missing or too old are one more attempt away.
-    install_packages "${missing[@]}" 2>/dev/null || {
-        quietly as_root apt-get update &&
-            install_packages "${missing[@]}"
-    } || die "could not install: ${missing[*]}"
+    refresh_lists
+    install_packages "${missing[@]}" || die "could not install: ${missing[*]}"
+}
+
+# Lists that are a day old name packages that the mirror has replaced. Without a
+# network, what is there has to do.
+refresh_lists() {
+    [ -z "${lists_are_fresh:-}" ] || return 0
+    lists_are_fresh=yes
+    quietly as_root apt-get update || true
 }
 
 install_packages() {
