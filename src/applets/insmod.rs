@@ -1,0 +1,78 @@
+//! `insmod`: inserts the module in one file, and nothing with it.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use crate::cli::{Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, SYSLOG, VERBOSE};
+use crate::error::{Cause, Error, Status};
+use crate::format::params;
+use crate::kernel::execute::c_string;
+use crate::kernel::linux::Linux;
+use crate::kernel::load::{self, Failure};
+use crate::kernel::{InsertFlags, Kernel};
+use crate::name::ModuleName;
+use crate::output::{Level, Log};
+use crate::root::Root;
+
+/// The command.
+pub static APPLET: Applet = Applet {
+    name: "insmod",
+    about: "Insert the module in a file into the kernel",
+    operands: "FILE [PARAM=VALUE]...",
+    notes: "
+FILE may be compressed with gzip, xz or zstd. What it depends on is not
+inserted with it: that is what modprobe does.",
+    options: &[&FORCE, &FORCE_MODVERSION, &FORCE_VERMAGIC, &SYSLOG, &VERBOSE],
+    level: Level::Error,
+    run,
+};
+
+fn run(args: &Args, log: &Log) -> Status {
+    let Some((file, parameters)) = args.operands.split_first() else {
+        return log.error("missing filename.");
+    };
+    if file == "-" {
+        return log.error("this tool does not support loading from stdin!");
+    }
+    let path = Path::new(file);
+    let name = ModuleName::from_path(file.as_bytes());
+    let flags = InsertFlags::force(
+        args.has(&FORCE),
+        args.has(&FORCE_MODVERSION),
+        args.has(&FORCE_VERMAGIC),
+    );
+    let kernel = Linux::new(Root::system(), true);
+    kernel.mark_log();
+    match load::insert(&kernel, path, &c_string(&params::join(parameters)), flags) {
+        Ok(route) => {
+            log.tell(Level::Notice, route.tell(&name, path));
+            Status::Success
+        }
+        Err(failure) => {
+            let mut error = explain(path, failure);
+            let words = kernel.log_since_mark(name.as_bytes());
+            if !words.is_empty() {
+                error = error.note(format!("kernel: {}", words.join("; ")));
+            }
+            log.error(error)
+        }
+    }
+}
+
+/// The failure in kmod's words.
+fn explain(path: &Path, failure: Failure) -> Error {
+    let file = path.display();
+    let cause = match &failure {
+        Failure::File(_) => {
+            return Error::new(format!("could not load module {file}"), &failure);
+        }
+        Failure::Kernel(Errno::ENOEXEC) => "Invalid module format".into(),
+        Failure::Kernel(Errno::ENOENT) => "Unknown symbol in module".into(),
+        Failure::Kernel(Errno::ESRCH) => "Module has wrong symbol version".into(),
+        Failure::Kernel(Errno::EINVAL) => "Invalid parameters".into(),
+        failure => Cause::from(failure),
+    };
+    Error::new(format!("could not insert module {file}"), cause)
+}

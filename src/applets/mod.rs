@@ -1,0 +1,60 @@
+//! The commands, a file each. They do not know one another.
+
+mod insmod;
+mod install;
+mod lsmod;
+mod modprobe;
+mod rmmod;
+
+use crate::cli::{Applet, Args};
+use crate::error::Status;
+use crate::output::{Level, Log, print};
+
+/// What nanomod can be called as, in the order of help.
+static APPLETS: [&Applet; 4] = [&insmod::APPLET, &modprobe::APPLET, &rmmod::APPLET, &lsmod::APPLET];
+
+/// nanomod itself: lists the others.
+pub static NANOMOD: Applet = Applet {
+    name: "nanomod",
+    about: "Linux kernel-module loader",
+    operands: "APPLET [ARGUMENT]...",
+    notes: "Applets:
+  insmod     Insert a module from a file
+  modprobe   Insert or remove a module with what it needs
+  rmmod      Remove modules
+  lsmod      List the modules in the kernel
+  install    Make links to nanomod that are called like the applets
+
+A link to nanomod called like an applet is that applet.
+'nanomod APPLET --help' tells more.",
+    options: &[],
+    level: Level::Error,
+    run: list,
+};
+
+/// The applet called `name`.
+pub fn find(name: &[u8]) -> Option<&'static Applet> {
+    let mut applets = APPLETS.iter().copied().chain([&install::APPLET]);
+    applets.find(|applet| applet.name.as_bytes() == name)
+}
+
+/// The applets that links are made for.
+pub fn linked() -> impl Iterator<Item = &'static str> {
+    APPLETS.iter().map(|applet| applet.name)
+}
+
+/// All applets.
+#[cfg(test)]
+pub fn all() -> impl Iterator<Item = &'static Applet> {
+    APPLETS.iter().copied().chain([&install::APPLET, &NANOMOD])
+}
+
+fn list(args: &Args, log: &Log) -> Status {
+    if let Some(word) = args.operands.first() {
+        let word = word.to_string_lossy();
+        return log.error(format_args!("no applet '{word}' (see nanomod --help)"));
+    }
+    let text =
+        format!("{}\n\nUsage: nanomod {}\n\n{}\n", NANOMOD.about, NANOMOD.operands, NANOMOD.notes);
+    print(log, text.as_bytes())
+}

@@ -1,0 +1,100 @@
+//! `rmmod`: removes modules, one by one, and nothing with them.
+//!
+//! Before it asks the kernel it looks whether the module is loaded and unused,
+//! to say more than an errno could. `-f` skips that and has the kernel remove
+//! the module even if it is in use, where it was built for that.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::cli::{Applet, Args, Opt, SYSLOG, VERBOSE};
+use crate::error::{Error, Status};
+use crate::kernel::Kernel;
+use crate::kernel::execute::c_string;
+use crate::kernel::linux::{Linux, release};
+use crate::moddir::ModuleDir;
+use crate::name::ModuleName;
+use crate::output::{Level, Log};
+use crate::root::Root;
+use crate::state::State;
+
+static FORCE: Opt = Opt::switch('f', "force", "Remove it even if it is in use: dangerous");
+
+/// The command.
+pub static APPLET: Applet = Applet {
+    name: "rmmod",
+    about: "Remove modules from the kernel",
+    operands: "NAME|FILE...",
+    notes: "
+What the modules needed stays: 'modprobe -r' removes that, too.",
+    options: &[&FORCE, &SYSLOG, &VERBOSE],
+    level: Level::Error,
+    run,
+};
+
+fn run(args: &Args, log: &Log) -> Status {
+    if args.operands.is_empty() {
+        return log.error("missing module name.");
+    }
+    let system = Root::system();
+    let modules = ModuleDir::new(&system, &release().unwrap_or_default());
+    let state = State::read(&system);
+    let kernel = Linux::new(system, true);
+    let force = args.has(&FORCE);
+    let mut status = Status::Success;
+    for operand in &args.operands {
+        let name = name_of(operand);
+        let refusal = if force { None } else { check(&name, &modules, &state) };
+        let result = match refusal {
+            Some(refusal) => Err(refusal),
+            None => remove(&kernel, operand, &name, force),
+        };
+        match result {
+            Ok(()) => log.tell(Level::Notice, format_args!("removed '{name}'")),
+            Err(error) => status = status.merge(log.error(error)),
+        }
+    }
+    status
+}
+
+/// The module that an operand means: a file's if there is such a file.
+fn name_of(operand: &OsStr) -> ModuleName {
+    if Path::new(operand).exists() {
+        ModuleName::from_path(operand.as_bytes())
+    } else {
+        ModuleName::new(operand.as_bytes())
+    }
+}
+
+/// Why the module can't be removed, if that is to be seen without trying.
+fn check(name: &ModuleName, modules: &ModuleDir, state: &State) -> Option<Error> {
+    if modules.is_builtin(name) {
+        return Some(Error::said(format!("Module {name} is builtin.")));
+    }
+    let Some(module) = state.get(name) else {
+        return Some(Error::said(format!("Module {name} is not currently loaded")));
+    };
+    if !module.holders.is_empty() {
+        let holders: Vec<_> = module.holders.iter().map(ModuleName::to_string).collect();
+        let holders = holders.join(" ");
+        return Some(Error::said(format!("Module {name} is in use by: {holders}")));
+    }
+    match module.refcnt {
+        Some(0) => None,
+        Some(_) => Some(Error::said(format!("Module {name} is in use"))),
+        None => Some(Error::said("Module unloading is not supported")),
+    }
+}
+
+fn remove(kernel: &Linux, operand: &OsStr, name: &ModuleName, force: bool) -> Result<(), Error> {
+    kernel.mark_log();
+    kernel.delete_module(&c_string(name.as_bytes()), force).map_err(|errno| {
+        let subject = operand.to_string_lossy();
+        let error = Error::new(format!("could not remove module {subject}"), errno);
+        match kernel.log_since_mark(name.as_bytes()).as_slice() {
+            [] => error,
+            words => error.note(format!("kernel: {}", words.join("; "))),
+        }
+    })
+}

@@ -1,0 +1,84 @@
+//! The command line by clap: short options combine, long ones may be cut to
+//! what is unambiguous, options may follow operands, as with `getopt_long(3)`.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use super::{Applet, Args, Parsed};
+
+const OPERANDS: &str = "operands";
+
+/// Parses `words` as `applet`'s command line.
+pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
+    match command(applet).try_get_matches_from(words) {
+        Ok(mut matches) => {
+            let mut args = Args::default();
+            for option in applet.all_options() {
+                let (count, values) = if option.value.is_some() {
+                    let values: Vec<OsString> =
+                        matches.remove_many(option.long).map(Iterator::collect).unwrap_or_default();
+                    (values.len(), values)
+                } else {
+                    (usize::from(matches.get_count(option.long)), Vec::new())
+                };
+                args.given.push((option.long, count, values));
+            }
+            args.operands =
+                matches.remove_many(OPERANDS).map(Iterator::collect).unwrap_or_default();
+            Parsed::Args(args)
+        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => Parsed::Help(error.to_string()),
+        Err(error) => Parsed::Error(explain(&error)),
+    }
+}
+
+/// clap's message, or its first line without the word "error".
+fn explain(error: &clap::Error) -> String {
+    let subject = error.get(ContextKind::InvalidArg);
+    match (error.kind(), subject) {
+        (ErrorKind::UnknownArgument, Some(subject)) => format!("unrecognized option '{subject}'"),
+        _ => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.strip_prefix("error: ").unwrap_or(line).to_owned()
+        }
+    }
+}
+
+fn command(applet: &'static Applet) -> Command {
+    let mut command = Command::new(applet.name)
+        .about(applet.about)
+        .override_usage(format!("{} [OPTION]... {}", applet.name, applet.operands))
+        .after_help(applet.notes)
+        .no_binary_name(true)
+        .infer_long_args(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .help_template("{about}\n\n{usage-heading} {usage}\n\nOptions:\n{options}{after-help}\n");
+    for option in applet.all_options() {
+        let mut arg =
+            Arg::new(option.long).long(option.long).aliases(option.also).help(option.help);
+        if let Some(letter) = option.short {
+            arg = arg.short(letter);
+        }
+        arg = match option.value {
+            Some(name) => arg
+                .value_name(name)
+                .value_parser(value_parser!(OsString))
+                .allow_hyphen_values(true)
+                .action(ArgAction::Append),
+            None if option.long == super::HELP.long => arg.action(ArgAction::Help),
+            None => arg.action(ArgAction::Count),
+        };
+        command = command.arg(arg);
+    }
+    command.arg(
+        Arg::new(OPERANDS)
+            .hide(true)
+            .num_args(0..)
+            .value_parser(value_parser!(OsString))
+            .action(ArgAction::Append),
+    )
+}

@@ -1,0 +1,233 @@
+//! The command line. An option is defined once, as an [`Opt`]; parser and help
+//! are made from that.
+
+mod clap;
+
+use std::ffi::OsString;
+
+use crate::error::Status;
+use crate::output::{Level, Log};
+
+/// One option of an applet.
+pub struct Opt {
+    /// Its long name, without the dashes.
+    pub long: &'static str,
+    /// Other long names for it, which help does not show.
+    pub also: &'static [&'static str],
+    /// Its letter.
+    pub short: Option<char>,
+    /// What its value is called, if it takes one.
+    pub value: Option<&'static str>,
+    /// What it does, for `--help`.
+    pub help: &'static str,
+}
+
+impl Opt {
+    /// A switch with a letter.
+    pub const fn switch(short: char, long: &'static str, help: &'static str) -> Self {
+        Self { long, also: &[], short: Some(short), value: None, help }
+    }
+
+    /// A switch with a long name alone.
+    pub const fn long(long: &'static str, help: &'static str) -> Self {
+        Self { long, also: &[], short: None, value: None, help }
+    }
+
+    /// An option with a value.
+    pub const fn value(
+        short: char,
+        long: &'static str,
+        value: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self { long, also: &[], short: Some(short), value: Some(value), help }
+    }
+
+    /// The same with more long names.
+    pub const fn also(mut self, names: &'static [&'static str]) -> Self {
+        self.also = names;
+        self
+    }
+}
+
+/// `-h`, of every applet.
+pub static HELP: Opt = Opt::switch('h', "help", "Show this help and exit");
+/// `-V`, of every applet.
+pub static VERSION: Opt = Opt::switch('V', "version", "Show the version and exit");
+/// `-s`, of every applet that logs.
+pub static SYSLOG: Opt = Opt::switch('s', "syslog", "Log to syslog, not to standard error");
+/// `-v`, of every applet that acts.
+pub static VERBOSE: Opt = Opt::switch('v', "verbose", "Say what is done; twice, say how");
+/// `-f`, of every applet that acts.
+pub static FORCE: Opt = Opt::switch('f', "force", "Same as both --force-... options");
+/// Of every applet that inserts.
+pub static FORCE_MODVERSION: Opt = Opt::long("force-modversion", "Ignore the versions of symbols");
+/// Of every applet that inserts.
+pub static FORCE_VERMAGIC: Opt = Opt::long("force-vermagic", "Ignore the version magic");
+
+/// One command: what it is called, what it takes and what it does.
+pub struct Applet {
+    /// Its name, by which it is called.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// What follows the options, as help shows it.
+    pub operands: &'static str,
+    /// What `--help` says after the options.
+    pub notes: &'static str,
+    /// Its options, without those that every applet has.
+    pub options: &'static [&'static Opt],
+    /// How it starts to log before its options say otherwise.
+    pub level: Level,
+    /// Does it.
+    pub run: fn(&Args, &Log) -> Status,
+}
+
+/// A command line, taken apart.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Args {
+    /// Options given, each with its values, or how often it was given.
+    given: Vec<(&'static str, usize, Vec<OsString>)>,
+    /// What is no option, in order.
+    pub operands: Vec<OsString>,
+}
+
+impl Args {
+    /// How often `option` was given.
+    pub fn count(&self, option: &Opt) -> usize {
+        self.find(option).map_or(0, |given| given.1)
+    }
+
+    /// Whether `option` was given.
+    pub fn has(&self, option: &Opt) -> bool {
+        self.count(option) > 0
+    }
+
+    /// All values of `option`.
+    pub fn values(&self, option: &Opt) -> &[OsString] {
+        self.find(option).map_or(&[], |given| &given.2)
+    }
+
+    /// The value of `option` that counts: the last.
+    pub fn value(&self, option: &Opt) -> Option<&OsString> {
+        self.values(option).last()
+    }
+
+    fn find(&self, option: &Opt) -> Option<&(&'static str, usize, Vec<OsString>)> {
+        self.given.iter().find(|given| given.0 == option.long)
+    }
+}
+
+/// What came of a command line.
+pub enum Parsed {
+    /// It is understood.
+    Args(Args),
+    /// It asks for help, which is this.
+    Help(String),
+    /// It is not understood, and why.
+    Error(String),
+}
+
+impl Applet {
+    /// Parses `words`, the command line without the applet's name, and runs.
+    pub fn start(&'static self, words: &[OsString]) -> Status {
+        let log = Log::new(self.name, self.level, false);
+        match clap::parse(self, words) {
+            Parsed::Help(text) => crate::output::print(&log, text.as_bytes()),
+            Parsed::Error(why) => log.error(format_args!("{why} (see {} --help)", self.name)),
+            Parsed::Args(args) if args.has(&VERSION) => {
+                crate::output::print(&log, version().as_bytes())
+            }
+            Parsed::Args(args) => {
+                let level = match args.count(&VERBOSE) {
+                    0 => self.level,
+                    1 => self.level.max(Level::Notice),
+                    _ => Level::Info,
+                };
+                (self.run)(&args, &Log::new(self.name, level, args.has(&SYSLOG)))
+            }
+        }
+    }
+
+    /// Every option, those that all applets have at the end.
+    pub fn all_options(&self) -> impl Iterator<Item = &'static Opt> {
+        self.options.iter().copied().chain([&VERSION, &HELP])
+    }
+}
+
+fn version() -> String {
+    format!("nanomod version {}\n+GZIP +XZ +ZSTD\n", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::applets;
+
+    fn parse(words: &[&str]) -> Parsed {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        clap::parse(applets::find(b"modprobe").unwrap(), &words)
+    }
+
+    fn args(words: &[&str]) -> Args {
+        match parse(words) {
+            Parsed::Args(args) => args,
+            Parsed::Help(text) | Parsed::Error(text) => panic!("{words:?}: {text}"),
+        }
+    }
+
+    #[test]
+    fn options_and_operands_mix_as_with_getopt() {
+        let all =
+            args(&["x", "-qab", "-S6.1", "y", "--dirname=/r", "-C", "a", "-C", "b", "--", "-z"]);
+        assert_eq!(all.operands, ["x", "y", "-z"]);
+        let count = |words: &[&str], long: &str| {
+            args(words).given.iter().find(|g| g.0 == long).map_or(0, |g| g.1)
+        };
+        for long in ["quiet", "all", "use-blacklist"] {
+            assert_eq!(count(&["x", "-qab"], long), 1, "{long}");
+        }
+        assert_eq!(count(&["-vv", "--verbose", "x"], "verbose"), 3);
+        assert_eq!(count(&["--show-d", "x"], "show-depends"), 1);
+        assert_eq!(count(&["--resolve-alias", "x"], "show-alias"), 1);
+        let config = all.given.iter().find(|g| g.0 == "config").unwrap();
+        assert_eq!(config.2, ["a", "b"]);
+        assert!(matches!(parse(&["--nosuch"]), Parsed::Error(text) if text.contains("--nosuch")));
+        assert!(matches!(parse(&["--set-version"]), Parsed::Error(_)));
+        assert!(matches!(parse(&["x", "-h"]), Parsed::Help(_)));
+    }
+
+    #[test]
+    fn operands_may_hold_any_bytes() {
+        use std::os::unix::ffi::OsStringExt;
+        let word = OsString::from_vec(b"x\xff=\"a b\"".to_vec());
+        match clap::parse(applets::find(b"modprobe").unwrap(), std::slice::from_ref(&word)) {
+            Parsed::Args(args) => assert_eq!(args.operands, [word]),
+            _ => panic!("refused"),
+        }
+    }
+
+    #[test]
+    fn definitions_are_sound_and_help_fits_a_terminal() {
+        for applet in applets::all() {
+            let options: Vec<_> = applet.all_options().collect();
+            for (at, option) in options.iter().enumerate() {
+                for other in options.iter().skip(at + 1) {
+                    assert_ne!(option.long, other.long, "{}", applet.name);
+                    assert!(
+                        option.short.is_none() || option.short != other.short,
+                        "{}",
+                        option.long
+                    );
+                }
+                assert!(!option.help.ends_with('.'), "{}: {}", applet.name, option.long);
+            }
+            let Parsed::Help(text) = clap::parse(applet, &[OsString::from("--help")]) else {
+                panic!("no help for {}", applet.name)
+            };
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80 && line.is_ascii(), "{}: {line}", applet.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The C entry point, in place of Rust's start-up code, and the only unsafe
+//! code of the crate.
+//!
+//! The kernel calls `/sbin/modprobe` with the three standard streams closed.
+//! Rust's start-up code opens `/dev/null` in their place and aborts where there
+//! is none, as in an initramfs before `/dev` is populated; and it ignores
+//! SIGPIPE, so that writing to a closed pipe is an error to report where every
+//! other tool dies quietly. A C `main` runs without it. With musl, the arguments
+//! are then those that `main` gets and none else.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
+
+/// A standard stream.
+#[derive(Clone, Copy)]
+pub struct Stream(c_int);
+
+/// Standard output.
+pub const STDOUT: Stream = Stream(1);
+/// Standard error.
+pub const STDERR: Stream = Stream(2);
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: `occupy_standard_streams` has made sure that 0, 1 and 2 are
+        // open, and nothing ever closes them.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
+    }
+}
+
+static STDERR_WAS_OPEN: AtomicBool = AtomicBool::new(true);
+
+/// Whether the caller left standard error open.
+pub fn stderr_is_open() -> bool {
+    STDERR_WAS_OPEN.load(Ordering::Relaxed)
+}
+
+/// Puts something harmless where a standard stream is closed, so that no
+/// module's file gets its number and no message is written into one. `/` exists
+/// without `/dev`, and what is opened as a path can't be read or written.
+fn occupy_standard_streams() {
+    for stream in [Stream(0), STDOUT, STDERR] {
+        // SAFETY: only asked whether it is open.
+        let fd = unsafe { BorrowedFd::borrow_raw(stream.0) };
+        if fcntl(fd, FcntlArg::F_GETFD).is_ok() {
+            continue;
+        }
+        if stream.0 == STDERR.0 {
+            STDERR_WAS_OPEN.store(false, Ordering::Relaxed);
+        }
+        // The lowest free number is this one, as those below it are taken.
+        if let Ok(fd) = open("/", OFlag::O_PATH, Mode::empty()) {
+            std::mem::forget(fd);
+        }
+    }
+}
+
+/// The C entry point.
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
+extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    occupy_standard_streams();
+    let count = usize::try_from(argc).unwrap_or(0);
+    let argument = |at| {
+        // SAFETY: `argv` holds `argc` pointers to NUL-terminated strings, which
+        // live as long as the process.
+        let text = unsafe { CStr::from_ptr(*argv.add(at)) };
+        OsStr::from_bytes(text.to_bytes()).to_owned()
+    };
+    let arguments: Vec<OsString> = (0..count).map(argument).collect();
+    crate::run(&arguments).code()
+}

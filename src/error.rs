@@ -1,0 +1,217 @@
+//! What went wrong, in the words that scripts match, and the exit status.
+//!
+//! An [`Error`] reads `could not insert 'x': operation's errno sentence`, and
+//! behind it, in parentheses, what else is known: the dependency that failed
+//! and the kernel's own words. The errno sentences are glibc's, as these are
+//! what kmod prints, whatever libc this binary is linked with.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+/// One failure: `doing` `subject`: `cause` (`notes`).
+#[derive(Debug)]
+pub struct Error {
+    /// What was tried, as `could not insert 'x'` or the whole message.
+    pub doing: String,
+    /// Why it failed.
+    pub cause: Cause,
+    /// What else is known, each a clause: shown in parentheses.
+    pub notes: Vec<String>,
+}
+
+/// Why something failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A system call's errno.
+    Errno(Errno),
+    /// A sentence that says more than an errno could.
+    Text(String),
+    /// `doing` is the whole message.
+    Said,
+}
+
+impl Error {
+    /// A failure to do `doing` because of `cause`.
+    pub fn new(doing: impl Into<String>, cause: impl Into<Cause>) -> Self {
+        Self { doing: doing.into(), cause: cause.into(), notes: Vec::new() }
+    }
+
+    /// A message that is complete as it stands.
+    pub fn said(message: impl Into<String>) -> Self {
+        Self::new(message, Cause::Said)
+    }
+
+    /// Adds a clause to the parentheses.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.doing)?;
+        match &self.cause {
+            Cause::Said => {}
+            cause => write!(f, ": {cause}")?,
+        }
+        match self.notes.as_slice() {
+            [] => Ok(()),
+            notes => write!(f, " ({})", notes.join("; ")),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Errno(errno) => match sentence(*errno) {
+                Some(sentence) => f.write_str(sentence),
+                None => write!(f, "Unknown error {}", *errno as i32),
+            },
+            Self::Text(text) => f.write_str(text),
+            Self::Said => Ok(()),
+        }
+    }
+}
+
+impl From<Errno> for Cause {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+impl From<std::io::Error> for Cause {
+    fn from(error: std::io::Error) -> Self {
+        (&error).into()
+    }
+}
+
+impl From<&std::io::Error> for Cause {
+    fn from(error: &std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(errno) => Self::Errno(Errno::from_raw(errno)),
+            None => Self::Text(error.to_string()),
+        }
+    }
+}
+
+impl From<String> for Cause {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// glibc's sentence for the errors that module calls and drivers' inits return.
+fn sentence(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::EPERM => "Operation not permitted",
+        Errno::ENOENT => "No such file or directory",
+        Errno::ESRCH => "No such process",
+        Errno::EINTR => "Interrupted system call",
+        Errno::EIO => "Input/output error",
+        Errno::ENXIO => "No such device or address",
+        Errno::E2BIG => "Argument list too long",
+        Errno::ENOEXEC => "Exec format error",
+        Errno::EBADF => "Bad file descriptor",
+        Errno::ECHILD => "No child processes",
+        Errno::EAGAIN => "Resource temporarily unavailable",
+        Errno::ENOMEM => "Cannot allocate memory",
+        Errno::EACCES => "Permission denied",
+        Errno::EFAULT => "Bad address",
+        Errno::EBUSY => "Device or resource busy",
+        Errno::EEXIST => "File exists",
+        Errno::EXDEV => "Invalid cross-device link",
+        Errno::ENODEV => "No such device",
+        Errno::ENOTDIR => "Not a directory",
+        Errno::EISDIR => "Is a directory",
+        Errno::EINVAL => "Invalid argument",
+        Errno::ENFILE => "Too many open files in system",
+        Errno::EMFILE => "Too many open files",
+        Errno::ETXTBSY => "Text file busy",
+        Errno::EFBIG => "File too large",
+        Errno::ENOSPC => "No space left on device",
+        Errno::ESPIPE => "Illegal seek",
+        Errno::EROFS => "Read-only file system",
+        Errno::EPIPE => "Broken pipe",
+        Errno::ERANGE => "Numerical result out of range",
+        Errno::ENAMETOOLONG => "File name too long",
+        Errno::ENOSYS => "Function not implemented",
+        Errno::ELOOP => "Too many levels of symbolic links",
+        Errno::ENODATA => "No data available",
+        Errno::ETIME => "Timer expired",
+        Errno::ENOPKG => "Package not installed",
+        Errno::ECOMM => "Communication error on send",
+        Errno::EPROTO => "Protocol error",
+        Errno::EBADMSG => "Bad message",
+        Errno::EOVERFLOW => "Value too large for defined data type",
+        Errno::EILSEQ => "Invalid or incomplete multibyte or wide character",
+        Errno::EOPNOTSUPP => "Operation not supported",
+        Errno::EAFNOSUPPORT => "Address family not supported by protocol",
+        Errno::EADDRINUSE => "Address already in use",
+        Errno::ENOBUFS => "No buffer space available",
+        Errno::ETIMEDOUT => "Connection timed out",
+        Errno::EALREADY => "Operation already in progress",
+        Errno::EREMOTEIO => "Remote I/O error",
+        Errno::ENOKEY => "Required key not available",
+        Errno::EKEYEXPIRED => "Key has expired",
+        Errno::EKEYREVOKED => "Key has been revoked",
+        Errno::EKEYREJECTED => "Key was rejected by service",
+        Errno::ERFKILL => "Operation not possible due to RF-kill",
+        Errno::EHWPOISON => "Memory page has hardware error",
+        _ => return None,
+    })
+}
+
+/// A command's exit status. Many-argument commands keep the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Everything asked for is done: exit status 0.
+    Success,
+    /// Something is not: exit status 1.
+    Failure,
+}
+
+impl Status {
+    /// The worse of the two.
+    pub fn merge(self, other: Self) -> Self {
+        self.max(other)
+    }
+
+    /// The number that the process exits with.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_read_as_scripts_expect() {
+        let error = Error::new("could not insert 'x'", Errno::EPERM).note("kernel: x: no");
+        assert_eq!(
+            error.to_string(),
+            "could not insert 'x': Operation not permitted (kernel: x: no)"
+        );
+        assert_eq!(Error::said("missing filename.").to_string(), "missing filename.");
+    }
+
+    #[test]
+    fn the_worst_status_stays() {
+        assert_eq!(Status::Success.merge(Status::Failure), Status::Failure);
+        assert_eq!(Status::Failure.merge(Status::Success), Status::Failure);
+        assert_eq!(Status::Success.merge(Status::Success).code(), 0);
+    }
+}

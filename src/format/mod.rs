@@ -1,0 +1,8 @@
+//! Bytes to values: what is on disk and in `/proc`, never opening a file itself.
+
+pub mod compression;
+pub mod elf;
+pub mod index;
+pub mod pages;
+pub mod params;
+pub mod text;

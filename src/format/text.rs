@@ -1,0 +1,92 @@
+//! The text files beside the binary indexes, for a tree that has only these:
+//! busybox's depmod writes nothing else, and a damaged `.bin` need not stop a
+//! boot.
+//!
+//! ```text
+//! modules.dep              kernel/a.ko.xz: kernel/b.ko.xz kernel/c.ko.xz
+//! modules.alias, .symbols  alias PATTERN module
+//! modules.builtin          kernel/a.ko
+//! modules.builtin.modinfo  module.key=value NUL …
+//! ```
+
+use crate::name::{ModuleName, fold_alias, glob};
+
+/// The lines of a file without their line feeds.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&c| c == b'\n')
+}
+
+/// The words of a line: what stands between blanks and tabs.
+pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&c| c == b' ' || c == b'\t').filter(|word| !word.is_empty())
+}
+
+/// The line of module `name` in a `modules.dep`.
+pub fn dependency_line<'a>(modules_dep: &'a [u8], name: &ModuleName) -> Option<&'a [u8]> {
+    lines(modules_dep).find(|line| {
+        let path = line.split(|&c| c == b':').next().unwrap_or_default();
+        path.len() < line.len() && ModuleName::from_path(path) == *name
+    })
+}
+
+/// The modules of a `modules.alias` or `modules.symbols` that have an alias
+/// for `text`, in file order, which is the order of priority.
+pub fn aliased(modules_alias: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
+    lines(modules_alias)
+        .filter_map(|line| {
+            let mut words = words(line);
+            let (b"alias", pattern, module) = (words.next()?, words.next()?, words.next()?) else {
+                return None;
+            };
+            glob(&fold_alias(pattern)?, text).then(|| module.to_vec())
+        })
+        .collect()
+}
+
+/// Whether `modules.builtin` names the module `name`.
+pub fn is_builtin(modules_builtin: &[u8], name: &ModuleName) -> bool {
+    lines(modules_builtin).any(|line| !line.is_empty() && ModuleName::from_path(line) == *name)
+}
+
+/// The builtin modules whose alias in `modules.builtin.modinfo` matches `text`.
+pub fn builtin_aliased(modinfo: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
+    modinfo
+        .split(|&c| c == 0)
+        .filter_map(|entry| {
+            let dot = entry.iter().position(|&c| c == b'.')?;
+            let (module, key) = entry.split_at_checked(dot)?;
+            let pattern = key.strip_prefix(b".alias=")?;
+            glob(&fold_alias(pattern)?, text).then(|| module.to_vec())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dependency_line_is_found_by_folded_name() {
+        let text = b"kernel/a.ko.xz:\nkernel/b-c.ko: kernel/a.ko.xz\nno colon\n";
+        let line = dependency_line(text, &ModuleName::new(b"b-c")).unwrap();
+        assert_eq!(line, b"kernel/b-c.ko: kernel/a.ko.xz");
+        assert!(dependency_line(text, &ModuleName::new(b"no colon")).is_none());
+        assert!(dependency_line(text, &ModuleName::new(b"")).is_none());
+    }
+
+    #[test]
+    fn aliases_match_folded() {
+        let text = b"# comment\nalias fs-ext4 ext4\nalias pci:v*d-[0-9]* drv\nalias short\n";
+        assert_eq!(aliased(text, b"fs_ext4"), [b"ext4"]);
+        assert_eq!(aliased(text, b"pci:v1d_7x"), [b"drv"]);
+        assert!(aliased(text, b"short").is_empty());
+    }
+
+    #[test]
+    fn builtins_have_names_and_aliases() {
+        assert!(is_builtin(b"kernel/fs/ext4/ext4.ko\n", &ModuleName::new(b"ext4")));
+        assert!(!is_builtin(b"kernel/fs/ext4/ext4.ko\n", &ModuleName::new(b"")));
+        let modinfo = b"ext4.license=GPL\0ext4.alias=fs-ext4\0x.alias=\0";
+        assert_eq!(builtin_aliased(modinfo, b"fs_ext4"), [b"ext4"]);
+    }
+}

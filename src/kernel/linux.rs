@@ -1,0 +1,85 @@
+//! The running kernel.
+
+use std::cell::{OnceCell, RefCell};
+use std::ffi::CStr;
+use std::fs::{self, File};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::kmod::{DeleteModuleFlags, ModuleInitFlags};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::log::KernelLog;
+use super::{InsertFlags, Kernel};
+use crate::root::Root;
+
+/// `MODULE_INIT_COMPRESSED_FILE`, since Linux 5.17.
+const COMPRESSED_FILE: u32 = 4;
+
+/// The running kernel.
+pub struct Linux {
+    system: Root,
+    compression: OnceCell<String>,
+    /// Open from the first mark on, unless errors are not to be shown.
+    log: Option<RefCell<KernelLog>>,
+}
+
+impl Linux {
+    /// The running kernel, with its `/sys` and `/dev` below `system`. Its log is
+    /// read on failures only if `explain` says so.
+    pub fn new(system: Root, explain: bool) -> Self {
+        let log = explain.then(|| RefCell::new(KernelLog::new(&system)));
+        Self { system, compression: OnceCell::new(), log }
+    }
+}
+
+impl Kernel for Linux {
+    fn finit_module(&self, file: &File, params: &CStr, flags: InsertFlags) -> Result<(), Errno> {
+        let mut bits = ModuleInitFlags::empty();
+        bits.set(ModuleInitFlags::MODULE_INIT_IGNORE_MODVERSIONS, flags.ignore_modversions);
+        bits.set(ModuleInitFlags::MODULE_INIT_IGNORE_VERMAGIC, flags.ignore_vermagic);
+        bits.set(ModuleInitFlags::from_bits_retain(COMPRESSED_FILE), flags.compressed_file);
+        nix::kmod::finit_module(file, params, bits)
+    }
+
+    fn init_module(&self, image: &[u8], params: &CStr) -> Result<(), Errno> {
+        nix::kmod::init_module(image, params)
+    }
+
+    fn delete_module(&self, name: &CStr, force: bool) -> Result<(), Errno> {
+        let mut flags = DeleteModuleFlags::O_NONBLOCK;
+        flags.set(DeleteModuleFlags::O_TRUNC, force);
+        nix::kmod::delete_module(name, flags)
+    }
+
+    fn memfd_create(&self) -> Result<File, Errno> {
+        memfd_create(c"module", MFdFlags::MFD_CLOEXEC).map(File::from)
+    }
+
+    fn compression(&self) -> &str {
+        self.compression.get_or_init(|| {
+            let text = fs::read_to_string(self.system.join("/sys/module/compression"));
+            text.map(|text| text.trim_end().to_owned()).unwrap_or_default()
+        })
+    }
+
+    fn mark_log(&self) {
+        if let Some(log) = &self.log {
+            log.borrow_mut().mark();
+        }
+    }
+
+    fn log_since_mark(&self, name: &[u8]) -> Vec<String> {
+        let log = self.log.as_ref();
+        log.map(|log| log.borrow_mut().since_mark(name)).unwrap_or_default()
+    }
+}
+
+/// The running kernel's release, as `uname -r` prints it.
+pub fn release() -> Result<Vec<u8>, Errno> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(nix::sys::utsname::uname()?.release().as_bytes().to_vec())
+}
+
+/// Flags to open a log without waiting for more of it.
+pub(super) const NONBLOCK: i32 = OFlag::O_NONBLOCK.bits();

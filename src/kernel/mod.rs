@@ -1,0 +1,62 @@
+//! The kernel's edge: the system calls, the load ladder, the kernel's own
+//! words, and the execution of a plan.
+
+pub mod execute;
+pub mod linux;
+pub mod load;
+pub mod log;
+
+use std::ffi::CStr;
+use std::fs::File;
+
+use nix::errno::Errno;
+
+/// Flags of `finit_module(2)` (kernel: `include/uapi/linux/module.h`).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct InsertFlags {
+    /// `MODULE_INIT_IGNORE_MODVERSIONS`
+    pub ignore_modversions: bool,
+    /// `MODULE_INIT_IGNORE_VERMAGIC`
+    pub ignore_vermagic: bool,
+    /// `MODULE_INIT_COMPRESSED_FILE`
+    pub compressed_file: bool,
+}
+
+impl InsertFlags {
+    /// The flags that an applet's force options ask for.
+    pub fn force(all: bool, modversions: bool, vermagic: bool) -> Self {
+        Self {
+            ignore_modversions: all || modversions,
+            ignore_vermagic: all || vermagic,
+            compressed_file: false,
+        }
+    }
+}
+
+/// The system calls that a loader makes. The real kernel, or one that a test
+/// makes up: no policy is below this line.
+pub trait Kernel {
+    /// `finit_module(2)`
+    fn finit_module(&self, file: &File, params: &CStr, flags: InsertFlags) -> Result<(), Errno>;
+
+    /// `init_module(2)`
+    fn init_module(&self, image: &[u8], params: &CStr) -> Result<(), Errno>;
+
+    /// `delete_module(2)`, never waiting; with `force`, even if in use.
+    fn delete_module(&self, name: &CStr, force: bool) -> Result<(), Errno>;
+
+    /// `memfd_create(2)`: a file in memory.
+    fn memfd_create(&self) -> Result<File, Errno>;
+
+    /// The compression that the kernel undoes itself, from
+    /// `/sys/module/compression`; empty where it undoes none.
+    fn compression(&self) -> &str;
+
+    /// Remembers where the kernel's log ends now.
+    fn mark_log(&self) {}
+
+    /// What the kernel has logged about module `name` since the mark.
+    fn log_since_mark(&self, _name: &[u8]) -> Vec<String> {
+        Vec::new()
+    }
+}

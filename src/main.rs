@@ -1,0 +1,41 @@
+//! nanomod: `insmod`, `modprobe`, `rmmod` and `lsmod` in one static binary.
+//!
+//! The name it is called by, or its first argument, picks the applet:
+//! `argv` → [`cli`] → applet → resolve → plan → execute → exit status.
+#![cfg_attr(not(test), no_main)]
+
+mod applets;
+mod cli;
+mod config;
+mod entry;
+mod error;
+mod format;
+mod kernel;
+mod moddir;
+mod name;
+mod output;
+mod plan;
+mod resolve;
+mod root;
+mod state;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use error::Status;
+
+#[cfg_attr(test, allow(dead_code))]
+/// Runs the applet that `argv` names. The applet `nanomod` is what is left
+/// where the first word is no other one's name.
+fn run(argv: &[OsString]) -> Status {
+    let called = argv.first().map(|name| name.as_bytes()).unwrap_or_default();
+    let called = called.rsplit(|&c| c == b'/').next().unwrap_or_default();
+    if let Some(applet) = applets::find(called) {
+        return applet.start(argv.get(1..).unwrap_or_default());
+    }
+    let first = argv.get(1).map(|word| word.as_bytes()).unwrap_or_default();
+    match applets::find(first) {
+        Some(applet) => applet.start(argv.get(2..).unwrap_or_default()),
+        None => applets::NANOMOD.start(argv.get(1..).unwrap_or_default()),
+    }
+}

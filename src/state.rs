@@ -1,0 +1,153 @@
+//! Which modules the kernel has, read once.
+//!
+//! `/proc/modules` holds a line per module (kernel: `kernel/module/procfs.c`):
+//!
+//! ```text
+//! NAME SIZE REFCNT USER,USER,|- Live|Loading|Unloading ADDRESS
+//! ```
+//!
+//! Where there is no `/proc`, `/sys/module/NAME/initstate` answers for single
+//! modules. A module that is still loading counts as not there: to load it
+//! again makes the kernel wait for it.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use crate::format::text::{lines, words};
+use crate::name::ModuleName;
+use crate::root::Root;
+
+/// One loaded module.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Its name.
+    pub name: ModuleName,
+    /// Its size in memory, in bytes.
+    pub size: u64,
+    /// How many users it has; `None` where the kernel cannot unload modules.
+    pub refcnt: Option<i64>,
+    /// The modules that use it.
+    pub holders: Vec<ModuleName>,
+    /// Whether it is fully loaded.
+    pub live: bool,
+}
+
+/// The kernel's modules at one moment.
+pub struct State {
+    modules: Option<Vec<Loaded>>,
+    sysfs: PathBuf,
+    empty: bool,
+}
+
+impl State {
+    /// Reads the kernel's list.
+    pub fn read(system: &Root) -> Self {
+        let list = fs::read(system.join("/proc/modules")).ok();
+        Self {
+            modules: list.map(|list| lines(&list).filter_map(parse).collect()),
+            sysfs: system.join("/sys/module"),
+            empty: false,
+        }
+    }
+
+    /// A kernel without any module, not even builtin ones: what
+    /// `--show-depends` plans for.
+    pub fn empty() -> Self {
+        Self { modules: Some(Vec::new()), sysfs: PathBuf::new(), empty: true }
+    }
+
+    /// Whether this is [`State::empty`].
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// All modules in the kernel's order; `None` where it has no list.
+    pub fn modules(&self) -> Option<&[Loaded]> {
+        self.modules.as_deref()
+    }
+
+    /// The module `name`, in whatever state.
+    pub fn get(&self, name: &ModuleName) -> Option<Loaded> {
+        match &self.modules {
+            Some(modules) => modules.iter().find(|module| module.name == *name).cloned(),
+            None => self.ask_sysfs(name),
+        }
+    }
+
+    /// Whether module `name` is loaded for good.
+    pub fn is_live(&self, name: &ModuleName) -> bool {
+        self.get(name).is_some_and(|module| module.live)
+    }
+
+    /// Builtin modules have a directory there too, but no `initstate`.
+    fn ask_sysfs(&self, name: &ModuleName) -> Option<Loaded> {
+        let directory = self.sysfs.join(OsStr::from_bytes(name.as_bytes()));
+        let read = |file: &str| fs::read(directory.join(file)).ok();
+        let state = read("initstate")?;
+        let holders = fs::read_dir(directory.join("holders")).into_iter().flatten().flatten();
+        Some(Loaded {
+            name: name.clone(),
+            size: read("coresize").and_then(|text| number(text.trim_ascii())).unwrap_or(0),
+            refcnt: read("refcnt").and_then(|text| number(text.trim_ascii())),
+            holders: holders.map(|entry| ModuleName::new(entry.file_name().as_bytes())).collect(),
+            live: state.starts_with(b"live"),
+        })
+    }
+}
+
+fn parse(line: &[u8]) -> Option<Loaded> {
+    let mut words = words(line);
+    let name = ModuleName::new(words.next()?);
+    let size = number(words.next()?)?;
+    let refcnt = number(words.next()?);
+    let holders = words.next().unwrap_or_default().split(|&c| c == b',');
+    // The kernel marks a module that has no exit function as its own user.
+    let is_name = |holder: &&[u8]| !matches!(*holder, b"" | b"-" | b"[permanent]");
+    let holders = holders.filter(is_name).map(ModuleName::new).collect();
+    let live = words.next() == Some(b"Live");
+    Some(Loaded { name, size, refcnt, holders, live })
+}
+
+fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(list: &str) -> State {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("proc")).unwrap();
+        fs::write(dir.path().join("proc/modules"), list).unwrap();
+        State::read(&Root::new(dir.path()))
+    }
+
+    #[test]
+    fn lines_of_proc_modules_are_read() {
+        let state = state(
+            "ext4 983040 1 - Live 0x0\njbd2 167936 1 ext4, Live 0x0 (E)\n\
+             slow 1 2 a,b,[permanent], Loading 0x0\nno 5 - - Live 0x0\ngarbage\n\n",
+        );
+        let name = |name: &str| ModuleName::new(name.as_bytes());
+        assert_eq!(state.modules().unwrap().len(), 4);
+        assert!(state.is_live(&name("ext4")) && !state.is_live(&name("slow")));
+        assert_eq!(state.get(&name("jbd2")).unwrap().holders, [name("ext4")]);
+        assert_eq!(state.get(&name("slow")).unwrap().holders, [name("a"), name("b")]);
+        assert_eq!(state.get(&name("no")).unwrap().refcnt, None);
+        assert!(state.get(&name("garbage")).is_none());
+    }
+
+    #[test]
+    fn without_proc_sysfs_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("sys/module/loop")).unwrap();
+        fs::write(dir.path().join("sys/module/loop/initstate"), "live\n").unwrap();
+        let state = State::read(&Root::new(dir.path()));
+        assert!(state.modules().is_none());
+        assert!(state.is_live(&ModuleName::new(b"loop")));
+        assert!(!state.is_live(&ModuleName::new(b"ext4")));
+    }
+}
