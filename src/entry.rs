@@ -62,8 +62,8 @@ fn occupy_standard_streams() {
 }
 
 /// The C entry point.
-#[cfg(not(test))]
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
+#[cfg_attr(test, allow(dead_code))]
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     occupy_standard_streams();
     let count = usize::try_from(argc).unwrap_or(0);

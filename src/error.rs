@@ -47,6 +47,14 @@ impl Error {
         self.notes.push(note.into());
         self
     }
+
+    /// Adds what the kernel said, if it said anything.
+    pub fn kernel(self, words: &[String]) -> Self {
+        match words {
+            [] => self,
+            words => self.note(format!("kernel: {}", words.join("; "))),
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -24,7 +24,6 @@ use std::os::unix::ffi::OsStrExt;
 
 use error::Status;
 
-#[cfg_attr(test, allow(dead_code))]
 /// Runs the applet that `argv` names. The applet `nanomod` is what is left
 /// where the first word is no other one's name.
 fn run(argv: &[OsString]) -> Status {

@@ -11,7 +11,7 @@ use crate::format::params;
 use crate::kernel::execute::c_string;
 use crate::kernel::linux::Linux;
 use crate::kernel::load::{self, Failure};
-use crate::kernel::{InsertFlags, Kernel};
+use crate::kernel::{InsertFlags, Kernel, reason};
 use crate::name::ModuleName;
 use crate::output::{Level, Log};
 use crate::root::Root;
@@ -21,8 +21,7 @@ pub static APPLET: Applet = Applet {
     name: "insmod",
     about: "Insert the module in a file into the kernel",
     operands: "FILE [PARAM=VALUE]...",
-    notes: "
-FILE may be compressed with gzip, xz or zstd. What it depends on is not
+    notes: "FILE may be compressed with gzip, xz or zstd. What it depends on is not
 inserted with it: that is what modprobe does.",
     options: &[&FORCE, &FORCE_MODVERSION, &FORCE_VERMAGIC, &SYSLOG, &VERBOSE],
     level: Level::Error,
@@ -51,12 +50,8 @@ fn run(args: &Args, log: &Log) -> Status {
             Status::Success
         }
         Err(failure) => {
-            let mut error = explain(path, failure);
             let words = kernel.log_since_mark(name.as_bytes());
-            if !words.is_empty() {
-                error = error.note(format!("kernel: {}", words.join("; ")));
-            }
-            log.error(error)
+            log.error(explain(path, failure).kernel(&words))
         }
     }
 }
@@ -74,5 +69,6 @@ fn explain(path: &Path, failure: Failure) -> Error {
         Failure::Kernel(Errno::EINVAL) => "Invalid parameters".into(),
         failure => Cause::from(failure),
     };
-    Error::new(format!("could not insert module {file}"), cause)
+    let error = Error::new(format!("could not insert module {file}"), cause);
+    reason::from_file(path, &failure).into_iter().fold(error, Error::note)
 }

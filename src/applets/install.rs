@@ -19,8 +19,7 @@ pub static APPLET: Applet = Applet {
     name: "install",
     about: "Make links to nanomod in DIR that are called like the applets",
     operands: "DIR",
-    notes: "
-Where DIR holds a file 'nanomod', the links point to that one, so that a root
+    notes: "Where DIR holds a file 'nanomod', the links point to that one, so that a root
 file system can be put together anywhere; else to the running program.",
     options: &[&HARD, &SOFT, &FORCE, &VERBOSE],
     level: Level::Error,

@@ -16,10 +16,10 @@ use crate::cli::{Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, Opt, SYS
 use crate::config::Config;
 use crate::error::{Cause, Error, Status};
 use crate::format::params;
-use crate::kernel::InsertFlags;
 use crate::kernel::execute::{Event, Executor, Failed, Force, Reason};
 use crate::kernel::linux::{Linux, release};
 use crate::kernel::load::Failure;
+use crate::kernel::{InsertFlags, reason};
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
@@ -33,8 +33,7 @@ static REMOVE: Opt = Opt::switch('r', "remove", "Remove modules and what nothing
     .also(&["remove-dependencies"]);
 static SHOW_ALIAS: Opt = Opt::switch('R', "show-alias", "Print the modules that NAME stands for")
     .also(&["resolve-alias"]);
-static FIRST_TIME: Opt =
-    Opt::long("first-time", "Fail if the module is there already, or gone already");
+static FIRST_TIME: Opt = Opt::long("first-time", "Fail if there is nothing to do");
 static IGNORE_COMMANDS: Opt =
     Opt::switch('i', "ignore-install", "Ignore softdeps and commands of the module")
         .also(&["ignore-remove"]);
@@ -56,8 +55,7 @@ pub static APPLET: Applet = Applet {
     name: "modprobe",
     about: "Insert a module into the kernel, or remove it, with what it needs",
     operands: "NAME|PATH [PARAM=VALUE]...\n       modprobe [OPTION]... -a|-r NAME...",
-    notes: "
-NAME is a module's name, an alias, a modalias or symbol:SYMBOL. PATH starts
+    notes: "NAME is a module's name, an alias, a modalias or symbol:SYMBOL. PATH starts
 with / or ./",
     options: &[
         &ALL,
@@ -305,28 +303,28 @@ fn could_not_insert(name: &ModuleName, cause: impl Into<Cause>) -> Error {
 /// dependency it was, and what the kernel said.
 fn explain(target: &ModuleName, failed: Failed, first_time: bool) -> Error {
     let cause = cause(&failed.cause, first_time);
-    let mut error = match failed.cause {
+    let mut error = match &failed.cause {
         Reason::Remove(_) => Error::new(format!("could not remove '{target}'"), cause),
         _ => could_not_insert(target, cause),
     };
     if failed.module != *target {
         error = error.note(format!("dependency '{}'", failed.module));
     }
-    if !failed.kernel.is_empty() {
-        error = error.note(format!("kernel: {}", failed.kernel.join("; ")));
+    if let Reason::Insert(path, failure) = &failed.cause {
+        error = reason::from_file(path, failure).into_iter().fold(error, Error::note);
     }
-    error
+    error.kernel(&failed.kernel)
 }
 
 fn cause(reason: &Reason, first_time: bool) -> Cause {
     match reason {
-        Reason::Insert(Failure::Kernel(Errno::EEXIST)) if first_time => {
+        Reason::Insert(_, Failure::Kernel(Errno::EEXIST)) if first_time => {
             "Module already in kernel".into()
         }
-        Reason::Insert(Failure::Kernel(Errno::ENOENT)) => {
+        Reason::Insert(_, Failure::Kernel(Errno::ENOENT)) => {
             "Unknown symbol in module, or unknown parameter (see dmesg)".into()
         }
-        Reason::Insert(failure) => failure.into(),
+        Reason::Insert(_, failure) => failure.into(),
         Reason::Remove(errno) => (*errno).into(),
         Reason::Missing => "no file for it in modules.dep".into(),
     }

@@ -26,8 +26,7 @@ pub static APPLET: Applet = Applet {
     name: "rmmod",
     about: "Remove modules from the kernel",
     operands: "NAME|FILE...",
-    notes: "
-What the modules needed stays: 'modprobe -r' removes that, too.",
+    notes: "What the modules needed stays: 'modprobe -r' removes that, too.",
     options: &[&FORCE, &SYSLOG, &VERBOSE],
     level: Level::Error,
     run,
@@ -91,10 +90,7 @@ fn remove(kernel: &Linux, operand: &OsStr, name: &ModuleName, force: bool) -> Re
     kernel.mark_log();
     kernel.delete_module(&c_string(name.as_bytes()), force).map_err(|errno| {
         let subject = operand.to_string_lossy();
-        let error = Error::new(format!("could not remove module {subject}"), errno);
-        match kernel.log_since_mark(name.as_bytes()).as_slice() {
-            [] => error,
-            words => error.note(format!("kernel: {}", words.join("; "))),
-        }
+        Error::new(format!("could not remove module {subject}"), errno)
+            .kernel(&kernel.log_since_mark(name.as_bytes()))
     })
 }

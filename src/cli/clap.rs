@@ -6,13 +6,17 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::{Applet, Args, Parsed};
+use super::{Applet, Args, HELP, Parsed};
 
 const OPERANDS: &str = "operands";
 
 /// Parses `words` as `applet`'s command line.
 pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
-    match command(applet).try_get_matches_from(words) {
+    let mut command = command(applet);
+    match command.try_get_matches_from_mut(words) {
+        Ok(matches) if matches.get_flag(HELP.long) => {
+            Parsed::Help(command.render_help().to_string())
+        }
         Ok(mut matches) => {
             let mut args = Args::default();
             for option in applet.all_options() {
@@ -20,8 +24,10 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
                     let values: Vec<OsString> =
                         matches.remove_many(option.long).map(Iterator::collect).unwrap_or_default();
                     (values.len(), values)
-                } else {
+                } else if option.counts {
                     (usize::from(matches.get_count(option.long)), Vec::new())
+                } else {
+                    (usize::from(matches.get_flag(option.long)), Vec::new())
                 };
                 args.given.push((option.long, count, values));
             }
@@ -29,7 +35,6 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
                 matches.remove_many(OPERANDS).map(Iterator::collect).unwrap_or_default();
             Parsed::Args(args)
         }
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => Parsed::Help(error.to_string()),
         Err(error) => Parsed::Error(explain(&error)),
     }
 }
@@ -54,6 +59,7 @@ fn command(applet: &'static Applet) -> Command {
         .after_help(applet.notes)
         .no_binary_name(true)
         .infer_long_args(true)
+        .args_override_self(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
         .help_template("{about}\n\n{usage-heading} {usage}\n\nOptions:\n{options}{after-help}\n");
@@ -69,8 +75,8 @@ fn command(applet: &'static Applet) -> Command {
                 .value_parser(value_parser!(OsString))
                 .allow_hyphen_values(true)
                 .action(ArgAction::Append),
-            None if option.long == super::HELP.long => arg.action(ArgAction::Help),
-            None => arg.action(ArgAction::Count),
+            None if option.counts => arg.action(ArgAction::Count),
+            None => arg.action(ArgAction::SetTrue),
         };
         command = command.arg(arg);
     }

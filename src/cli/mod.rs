@@ -18,6 +18,8 @@ pub struct Opt {
     pub short: Option<char>,
     /// What its value is called, if it takes one.
     pub value: Option<&'static str>,
+    /// Whether it says more when given twice.
+    pub counts: bool,
     /// What it does, for `--help`.
     pub help: &'static str,
 }
@@ -25,12 +27,12 @@ pub struct Opt {
 impl Opt {
     /// A switch with a letter.
     pub const fn switch(short: char, long: &'static str, help: &'static str) -> Self {
-        Self { long, also: &[], short: Some(short), value: None, help }
+        Self { long, also: &[], short: Some(short), value: None, counts: false, help }
     }
 
     /// A switch with a long name alone.
     pub const fn long(long: &'static str, help: &'static str) -> Self {
-        Self { long, also: &[], short: None, value: None, help }
+        Self { long, also: &[], short: None, value: None, counts: false, help }
     }
 
     /// An option with a value.
@@ -40,7 +42,7 @@ impl Opt {
         value: &'static str,
         help: &'static str,
     ) -> Self {
-        Self { long, also: &[], short: Some(short), value: Some(value), help }
+        Self { long, also: &[], short: Some(short), value: Some(value), counts: false, help }
     }
 
     /// The same with more long names.
@@ -57,7 +59,8 @@ pub static VERSION: Opt = Opt::switch('V', "version", "Show the version and exit
 /// `-s`, of every applet that logs.
 pub static SYSLOG: Opt = Opt::switch('s', "syslog", "Log to syslog, not to standard error");
 /// `-v`, of every applet that acts.
-pub static VERBOSE: Opt = Opt::switch('v', "verbose", "Say what is done; twice, say how");
+pub static VERBOSE: Opt =
+    Opt { counts: true, ..Opt::switch('v', "verbose", "Say what is done; twice, say how") };
 /// `-f`, of every applet that acts.
 pub static FORCE: Opt = Opt::switch('f', "force", "Same as both --force-... options");
 /// Of every applet that inserts.
@@ -187,6 +190,7 @@ mod tests {
         for long in ["quiet", "all", "use-blacklist"] {
             assert_eq!(count(&["x", "-qab"], long), 1, "{long}");
         }
+        assert_eq!(count(&["-qq", "x", "-q"], "quiet"), 1);
         assert_eq!(count(&["-vv", "--verbose", "x"], "verbose"), 3);
         assert_eq!(count(&["--show-d", "x"], "show-depends"), 1);
         assert_eq!(count(&["--resolve-alias", "x"], "show-alias"), 1);

@@ -1,6 +1,7 @@
 //! Does what a plan says, step by step, and reports each one.
 
 use std::ffi::CString;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 
@@ -33,8 +34,8 @@ pub struct Failed {
 /// Why a step failed.
 #[derive(Debug)]
 pub enum Reason {
-    /// The module was not inserted.
-    Insert(Failure),
+    /// The module in this file was not inserted.
+    Insert(PathBuf, Failure),
     /// The module was not removed.
     Remove(Errno),
     /// No file of the module is known.
@@ -76,7 +77,7 @@ impl<'a> Executor<'a> {
             self.kernel.mark_log();
             match self.act(step, report) {
                 Ok(()) => {}
-                Err(Reason::Insert(failure))
+                Err(Reason::Insert(_, failure))
                     if failure.errno() == Some(Errno::EEXIST) && !self.is_first_time(step) => {}
                 Err(cause) => {
                     let kernel = self.kernel.log_since_mark(step.module.as_bytes());
@@ -101,7 +102,7 @@ impl<'a> Executor<'a> {
         match &step.action {
             Action::Insert { path, options } => {
                 let route = load::insert(self.kernel, path, &c_string(options), self.force.insert)
-                    .map_err(Reason::Insert)?;
+                    .map_err(|failure| Reason::Insert(path.clone(), failure))?;
                 report(Event::Inserted(step, &route));
                 Ok(())
             }

@@ -5,6 +5,7 @@ pub mod execute;
 pub mod linux;
 pub mod load;
 pub mod log;
+pub mod reason;
 
 use std::ffi::CStr;
 use std::fs::File;
