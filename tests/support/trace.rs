@@ -46,6 +46,7 @@ pub fn calls(trace: &str, root: &Path) -> String {
 
 /// `3</tmp/root/lib/a.ko>` → `/lib/a.ko`
 fn path(fd: &str, root: &str) -> String {
+    let fd = fd.trim_end_matches("(deleted)");
     let shown = fd.split_once('<').and_then(|(_, rest)| rest.strip_suffix('>')).unwrap_or(fd);
     if shown.starts_with("/memfd:") {
         return "memfd".to_owned();
