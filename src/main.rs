@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod entry;
 mod error;
+mod files;
 mod format;
 mod kernel;
 mod moddir;

@@ -6,12 +6,13 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Cause, Error};
+use crate::files;
 use crate::format::index::Index;
 use crate::format::pages::{Damage, Pages};
 use crate::format::text;
@@ -204,7 +205,7 @@ impl Table {
 
     /// The binary index; `None` where it is missing or empty.
     fn open_bin(&self, dir: &ModuleDir) -> Result<Option<Index<File>>, Cause> {
-        let file = match File::open(dir.path.join(self.bin)) {
+        let file = match files::open(&dir.path.join(self.bin)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
@@ -218,7 +219,7 @@ impl Table {
     }
 
     fn text(&self, dir: &ModuleDir) -> Option<&[u8]> {
-        self.fallback.get_or_init(|| fs::read(dir.path.join(self.text)).ok()).as_deref()
+        self.fallback.get_or_init(|| files::read(&dir.path.join(self.text)).ok()).as_deref()
     }
 
     fn warn(&self, dir: &ModuleDir, what: String) {
@@ -231,6 +232,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn tree() -> (tempfile::TempDir, ModuleDir) {
         let dir = tempfile::tempdir().unwrap();

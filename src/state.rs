@@ -15,6 +15,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use crate::files;
 use crate::format::text::{lines, words};
 use crate::name::ModuleName;
 use crate::root::Root;
@@ -44,7 +45,7 @@ pub struct State {
 impl State {
     /// Reads the kernel's list.
     pub fn read(system: &Root) -> Self {
-        let list = fs::read(system.join("/proc/modules")).ok();
+        let list = files::read(&system.join("/proc/modules")).ok();
         Self {
             modules: list.map(|list| lines(&list).filter_map(parse).collect()),
             sysfs: system.join("/sys/module"),
@@ -84,7 +85,7 @@ impl State {
     /// Builtin modules have a directory there too, but no `initstate`.
     fn ask_sysfs(&self, name: &ModuleName) -> Option<Loaded> {
         let directory = self.sysfs.join(OsStr::from_bytes(name.as_bytes()));
-        let read = |file: &str| fs::read(directory.join(file)).ok();
+        let read = |file: &str| files::read(&directory.join(file)).ok();
         let state = read("initstate")?;
         let holders = fs::read_dir(directory.join("holders")).into_iter().flatten().flatten();
         Some(Loaded {

@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Cause, Error};
+use crate::files;
 use crate::name::{ModuleName, glob};
 use crate::root::Root;
 
@@ -69,7 +70,7 @@ impl Config {
         }
         files.insert(b"modules.softdep".to_vec(), moddir.join("modules.softdep"));
         for (name, path) in files.0 {
-            match fs::read(&path) {
+            match files::read(&path) {
                 Ok(text) => modprobe_d::parse(&mut config, &path, &text),
                 Err(error)
                     if name == b"modules.softdep" && error.kind() == io::ErrorKind::NotFound => {}
@@ -79,7 +80,7 @@ impl Config {
                 }
             }
         }
-        if let Ok(line) = fs::read(system.join("/proc/cmdline")) {
+        if let Ok(line) = files::read(&system.join("/proc/cmdline")) {
             cmdline::parse(&mut config, &line);
         }
         config

@@ -2,7 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::CStr;
-use std::fs::{self, File};
+use std::fs::File;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -11,6 +11,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::log::KernelLog;
 use super::{InsertFlags, Kernel};
+use crate::files;
 use crate::root::Root;
 
 /// `MODULE_INIT_COMPRESSED_FILE`, since Linux 5.17.
@@ -58,8 +59,8 @@ impl Kernel for Linux {
 
     fn compression(&self) -> &str {
         self.compression.get_or_init(|| {
-            let text = fs::read_to_string(self.system.join("/sys/module/compression"));
-            text.map(|text| text.trim_end().to_owned()).unwrap_or_default()
+            let text = files::read(&self.system.join("/sys/module/compression"));
+            String::from_utf8_lossy(text.unwrap_or_default().trim_ascii_end()).into_owned()
         })
     }
 

@@ -17,6 +17,7 @@ use nix::errno::Errno;
 
 use super::{InsertFlags, Kernel};
 use crate::error::Cause;
+use crate::files;
 use crate::format::compression::{self, Kind, decompress};
 use crate::name::ModuleName;
 
@@ -127,7 +128,7 @@ fn insert_once(
     params: &CStr,
     flags: InsertFlags,
 ) -> Result<Route, Failure> {
-    let mut file = File::open(path).map_err(Failure::File)?;
+    let mut file = files::open(path).map_err(Failure::File)?;
     let kind = sniff(&file).map_err(Failure::File)?;
     let finit = |file: &File, flags| {
         loop {
