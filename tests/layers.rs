@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top to bottom.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["main"],
     &["cli", "applets"],
     // What has effects: on the kernel, on the streams.
@@ -26,6 +26,8 @@ const LAYERS: [&[&str]; 11] = [
     &["config"],
     &["moddir"],
     &["state"],
+    // Above the formats, which never open a file.
+    &["files"],
     &["format"],
     &["name"],
     &["error", "root"],
@@ -38,6 +40,11 @@ const APART: [(&str, &[&str], &[&str]); 1] = [("entry", &["main", "output"], &["
 
 /// Their files never name each other: an applet is one file.
 const STRANGERS: &str = "applets";
+
+/// Values in, values out: these never reach for the machine.
+const PURE: [&str; 4] = ["plan", "resolve", "format", "name"];
+const EFFECTS: [&str; 7] =
+    ["File::open", "OpenOptions", "fs::read", "fs::write", "nix::", "process::", "env::"];
 
 /// The one file with `unsafe` in it.
 const UNSAFE: &str = "entry.rs";
@@ -115,6 +122,19 @@ fn applets_are_strangers() {
         for (at, name) in crate_paths.chain(super_paths) {
             if name != own && files.contains(&name) {
                 complaints.push(source.complaint(at, &format!("applet {own} names applet {name}")));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn planning_reaches_for_nothing() {
+    let mut complaints = Vec::new();
+    for source in sources().iter().filter(|source| PURE.contains(&source.module().as_str())) {
+        for effect in EFFECTS {
+            for (at, _) in source.code.match_indices(effect) {
+                complaints.push(source.complaint(at, effect));
             }
         }
     }
