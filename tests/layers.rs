@@ -134,7 +134,10 @@ fn planning_reaches_for_nothing() {
     for source in sources().iter().filter(|source| PURE.contains(&source.module().as_str())) {
         for effect in EFFECTS {
             for (at, _) in source.code.match_indices(effect) {
-                complaints.push(source.complaint(at, effect));
+                // `std::os::unix::` is not `nix::`.
+                if !source.code[..at].ends_with(char::is_alphanumeric) {
+                    complaints.push(source.complaint(at, effect));
+                }
             }
         }
     }
