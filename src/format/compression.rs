@@ -8,6 +8,8 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
+use super::gzip::GzipReader;
+
 /// The most that a module decompresses to: 512 MiB. No real module comes near,
 /// and a few bytes of hostile input can claim any size.
 pub const LIMIT: u64 = 512 << 20;
@@ -90,7 +92,7 @@ pub fn decompress(
     let damaged = |error| Failure::Damaged(kind, error);
     match kind {
         Kind::Plain => output.write_all(input).map_err(Failure::Write),
-        Kind::Gzip => copy(kind, &mut flate2::bufread::MultiGzDecoder::new(input), limit, output),
+        Kind::Gzip => copy(kind, &mut GzipReader::new(input).map_err(damaged)?, limit, output),
         Kind::Xz => {
             let stream = xz2::stream::Stream::new_stream_decoder(limit, xz2::stream::CONCATENATED)
                 .map_err(|error| damaged(error.into()))?;

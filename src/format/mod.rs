@@ -2,6 +2,7 @@
 
 pub mod compression;
 pub mod elf;
+mod gzip;
 pub mod index;
 pub mod pages;
 pub mod params;
