@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
@@ -16,6 +16,17 @@ pub fn open(path: &Path) -> io::Result<File> {
     // openat and not open: musl's open sets the close-on-exec flag once more,
     // for kernels older than 2.6.23.
     Ok(openat(AT_FDCWD, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?.into())
+}
+
+/// `path` from the root on, otherwise as it was given.
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    if path.is_absolute() {
+        return Ok(path.to_owned());
+    }
+    let mut absolute = std::env::current_dir()?.into_os_string();
+    absolute.push("/");
+    absolute.push(path);
+    Ok(absolute.into())
 }
 
 /// The content of `path`. Its size is not asked for: in `/proc` and `/sys` it

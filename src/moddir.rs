@@ -4,7 +4,7 @@
 //! An index is read from its `.bin` file. Where that is missing, empty or
 //! damaged, the text file beside it answers; damage is told in a warning.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -51,6 +51,7 @@ struct Table {
     bin: &'static str,
     text: &'static str,
     source: OnceCell<Source>,
+    damaged: Cell<bool>,
     fallback: OnceCell<Option<Vec<u8>>>,
 }
 
@@ -161,11 +162,12 @@ impl ModuleDir {
         ask_index: impl FnOnce(&Index<File>) -> Result<Option<T>, Damage>,
         ask_text: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Option<T> {
-        if let Source::Bin(index) = table.open(self) {
-            match ask_index(index) {
+        match table.open(self) {
+            Source::Bin(index) if !table.damaged.get() => match ask_index(index) {
                 Ok(answer) => return answer,
                 Err(damage) => table.warn(self, damage.to_string()),
-            }
+            },
+            _ => {}
         }
         ask_text(table.text(self)?)
     }
@@ -189,7 +191,13 @@ impl ModuleDir {
 
 impl Table {
     fn new(bin: &'static str, text: &'static str) -> Self {
-        Self { bin, text, source: OnceCell::new(), fallback: OnceCell::new() }
+        Self {
+            bin,
+            text,
+            source: OnceCell::new(),
+            damaged: Cell::new(false),
+            fallback: OnceCell::new(),
+        }
     }
 
     fn open(&self, dir: &ModuleDir) -> &Source {
@@ -223,6 +231,7 @@ impl Table {
     }
 
     fn warn(&self, dir: &ModuleDir, what: String) {
+        self.damaged.set(true);
         let doing = format!("could not use {}", dir.path.join(self.bin).display());
         let warning = Error::new(doing, what).note(format!("reading {} instead", self.text));
         dir.warnings.borrow_mut().push(warning);

@@ -6,6 +6,7 @@
 //! What is asked for is resolved and planned first, then shown (`-D`, `-n`,
 //! `-R`) or executed.
 
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +17,7 @@ use nix::errno::Errno;
 use crate::cli::{Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, Opt, SYSLOG, VERBOSE};
 use crate::config::Config;
 use crate::error::{Cause, Error, Status};
+use crate::files;
 use crate::format::params;
 use crate::kernel::execute::{Event, Executor, Failed, Force, Reason};
 use crate::kernel::linux::{Linux, release};
@@ -92,7 +94,11 @@ fn run(args: &Args, log: &Log) -> Status {
     if args.operands.is_empty() {
         return log.error("missing parameters. See -h.");
     }
-    let root = args.value(&DIRNAME).map_or_else(Root::system, |dir| Root::new(Path::new(dir)));
+    let root = match args.value(&DIRNAME).map(|dir| files::absolute(Path::new(dir))) {
+        None => Root::system(),
+        Some(Ok(dir)) => Root::new(&dir),
+        Some(Err(error)) => return log.fatal(Error::new("could not find the directory", error)),
+    };
     let release = match args.value(&SET_VERSION) {
         Some(version) => version.as_bytes().to_vec(),
         None => match release() {
@@ -110,7 +116,8 @@ fn run(args: &Args, log: &Log) -> Status {
     config.warnings.iter().for_each(|warning| {
         log.error(warning);
     });
-    let request = Request { args, log, sources: Sources { config: &config, modules: &modules } };
+    let sources = Sources { config: &config, modules: &modules };
+    let request = Request { args, log, sources, given_up: Cell::new(false) };
     let status = if args.has(&SHOW_ALIAS) { request.show_alias() } else { request.act() };
     request.tell_damage();
     status
@@ -121,6 +128,8 @@ struct Request<'a> {
     args: &'a Args,
     log: &'a Log,
     sources: Sources<'a>,
+    /// Nothing more is to be done.
+    given_up: Cell<bool>,
 }
 
 impl Request<'_> {
@@ -159,14 +168,19 @@ impl Request<'_> {
         for operand in self.names() {
             let goals = match self.goals(operand, &state) {
                 Ok(goals) => goals,
-                Err(failed) if removing => return status.merge(failed),
                 Err(failed) => {
                     status = status.merge(failed);
-                    continue;
+                    Vec::new()
                 }
             };
             for goal in goals {
                 status = status.merge(self.reach(&goal, &mut executor));
+                if self.given_up.get() {
+                    return status;
+                }
+            }
+            if self.given_up.get() {
+                return status;
             }
         }
         status
@@ -226,13 +240,17 @@ impl Request<'_> {
                 return self.log.error(could_not_insert(name, "Module already in kernel"));
             }
             Verdict::NotInKernel if first_time => {
-                return self.log.fatal(format_args!("Module {name} is not in kernel."));
+                return self.give_up(Error::said(format!("Module {name} is not in kernel.")));
             }
             Verdict::InKernel | Verdict::Blacklisted | Verdict::NotInKernel => {
                 return Status::Success;
             }
-            Verdict::Builtin => return self.log.fatal(format_args!("Module {name} is builtin.")),
-            Verdict::InUse => return self.log.fatal(format_args!("Module {name} is in use.")),
+            Verdict::Builtin => {
+                return self.give_up(Error::said(format!("Module {name} is builtin.")));
+            }
+            Verdict::InUse => {
+                return self.give_up(Error::said(format!("Module {name} is in use.")));
+            }
         };
         let showing = self.args.has(&SHOW_DEPENDS);
         if showing || self.args.has(&DRY_RUN) {
@@ -271,7 +289,7 @@ impl Request<'_> {
         self.tell_damage();
         let name = operand.to_string_lossy();
         if self.args.has(&REMOVE) {
-            return self.log.fatal(format_args!("Module {name} not found."));
+            return self.give_up(Error::said(format!("Module {name} not found.")));
         }
         let directory = self.sources.modules.path().display();
         if !self.sources.modules.is_indexed() {
@@ -282,10 +300,11 @@ impl Request<'_> {
         self.give_up(Error::said(format!("Module {name} not found in directory {directory}")))
     }
 
-    /// Tells why an operand is lost: with `-a`, the others still count.
+    /// Tells why an operand is lost. With `-a` the others still count.
     fn give_up(&self, error: Error) -> Status {
-        let level = if self.args.has(&ALL) { Level::Warning } else { Level::Fatal };
-        self.log.tell(level, error);
+        let goes_on = self.args.has(&ALL);
+        self.given_up.set(!goes_on);
+        self.log.tell(if goes_on { Level::Warning } else { Level::Fatal }, error);
         Status::Failure
     }
 

@@ -57,13 +57,14 @@ fn run(args: &Args, log: &Log) -> Status {
     status
 }
 
-/// The module that an operand means: a file's if there is such a file.
+/// The module that an operand means: that of a file, or a name, from which a
+/// suffix is cut.
 fn name_of(operand: &OsStr) -> ModuleName {
+    let bytes = operand.as_bytes();
     if Path::new(operand).exists() {
-        ModuleName::from_path(operand.as_bytes())
-    } else {
-        ModuleName::new(operand.as_bytes())
+        return ModuleName::from_path(bytes);
     }
+    ModuleName::new(bytes.split(|&c| c == b'.').next().unwrap_or(bytes))
 }
 
 /// Why the module can't be removed, if that is to be seen without trying.

@@ -69,11 +69,12 @@ impl Config {
             }
         }
         files.insert(b"modules.softdep".to_vec(), moddir.join("modules.softdep"));
-        for (name, path) in files.0 {
+        for (_, path) in files.0 {
             match files::read(&path) {
                 Ok(text) => modprobe_d::parse(&mut config, &path, &text),
-                Err(error)
-                    if name == b"modules.softdep" && error.kind() == io::ErrorKind::NotFound => {}
+                // A link to nothing masks a file, and not every kernel's modules
+                // have soft dependencies.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
                     let doing = format!("could not read {}", path.display());
                     config.warnings.push(Error::new(doing, error));
