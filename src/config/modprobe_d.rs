@@ -6,6 +6,7 @@
 //! options MODULE TEXT…
 //! softdep MODULE [pre: NAME…] [post: NAME…]
 //! install MODULE COMMAND…        remove MODULE COMMAND…
+//! weakdep MODULE NAME…
 //! ```
 //!
 //! `\` before a line's end joins the next line, before anything else it is
@@ -64,7 +65,8 @@ fn directive(config: &mut Config, word: &[u8], rest: &[u8]) -> Option<()> {
             config.options.push((name, text));
         }
         b"softdep" => config.softdeps.push((name, softdep(text?))),
-        b"install" | b"remove" => {
+        // A weak dependency speaks to those who build images, not to modprobe.
+        b"install" | b"remove" | b"weakdep" => {
             text?;
         }
         _ => return None,
