@@ -93,7 +93,8 @@ impl Log {
         let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(&record, "/dev/log"));
         if sent.is_err() {
             if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
-                let _ = kmsg.write_all(&record);
+                // Without the line feed the kernel would wait for more of it.
+                let _ = kmsg.write_all(&[&record, &b"\n"[..]].concat());
             }
         }
     }

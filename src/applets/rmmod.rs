@@ -38,12 +38,13 @@ fn run(args: &Args, log: &Log) -> Status {
     }
     let system = Root::system();
     let modules = ModuleDir::new(&system, &release().unwrap_or_default());
-    let state = State::read(&system);
-    let kernel = Linux::new(system, true);
+    let kernel = Linux::new(system.clone(), true);
     let force = args.has(&FORCE);
     let mut status = Status::Success;
     for operand in &args.operands {
         let name = name_of(operand);
+        // Read anew: each one that goes may have been using the next.
+        let state = State::read(&system);
         let refusal = if force { None } else { check(&name, &modules, &state) };
         let result = match refusal {
             Some(refusal) => Err(refusal),
