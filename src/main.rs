@@ -30,11 +30,11 @@ use error::Status;
 fn run(argv: &[OsString]) -> Status {
     let called = argv.first().map(|name| name.as_bytes()).unwrap_or_default();
     let called = called.rsplit(|&c| c == b'/').next().unwrap_or_default();
-    if let Some(applet) = applets::find(called) {
+    if let Some(applet) = applets::by_link(called) {
         return applet.start(argv.get(1..).unwrap_or_default());
     }
     let first = argv.get(1).map(|word| word.as_bytes()).unwrap_or_default();
-    match applets::find(first) {
+    match applets::by_word(first) {
         Some(applet) => applet.start(argv.get(2..).unwrap_or_default()),
         None => applets::NANOMOD.start(argv.get(1..).unwrap_or_default()),
     }

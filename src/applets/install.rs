@@ -16,7 +16,7 @@ static FORCE: Opt = Opt::switch('f', "force", "Replace what has such a name alre
 
 /// The command.
 pub static APPLET: Applet = Applet {
-    name: "install",
+    name: "nanomod install",
     about: "Make links to nanomod in DIR that are called like the applets",
     operands: "DIR",
     notes: "Where DIR holds a file 'nanomod', the links point to that one, so that a root

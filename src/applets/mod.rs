@@ -32,10 +32,14 @@ A link to nanomod called like an applet is that applet.
     run: list,
 };
 
-/// The applet called `name`.
-pub fn find(name: &[u8]) -> Option<&'static Applet> {
-    let mut applets = APPLETS.iter().copied().chain([&install::APPLET]);
-    applets.find(|applet| applet.name.as_bytes() == name)
+/// The applet that a link called `name` is.
+pub fn by_link(name: &[u8]) -> Option<&'static Applet> {
+    APPLETS.iter().copied().find(|applet| applet.name.as_bytes() == name)
+}
+
+/// The applet that the first argument `word` picks.
+pub fn by_word(word: &[u8]) -> Option<&'static Applet> {
+    if word == b"install" { Some(&install::APPLET) } else { by_link(word) }
 }
 
 /// The applets that links are made for.

@@ -169,7 +169,7 @@ mod tests {
 
     fn parse(words: &[&str]) -> Parsed {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        clap::parse(applets::find(b"modprobe").unwrap(), &words)
+        clap::parse(applets::by_link(b"modprobe").unwrap(), &words)
     }
 
     fn args(words: &[&str]) -> Args {
@@ -205,7 +205,7 @@ mod tests {
     fn operands_may_hold_any_bytes() {
         use std::os::unix::ffi::OsStringExt;
         let word = OsString::from_vec(b"x\xff=\"a b\"".to_vec());
-        match clap::parse(applets::find(b"modprobe").unwrap(), std::slice::from_ref(&word)) {
+        match clap::parse(applets::by_link(b"modprobe").unwrap(), std::slice::from_ref(&word)) {
             Parsed::Args(args) => assert_eq!(args.operands, [word]),
             _ => panic!("refused"),
         }
