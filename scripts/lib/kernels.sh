@@ -3,16 +3,18 @@
 # downloaded and unpacked, never installed, and kept in the cache under their
 # package's version. Sourced after setup.sh.
 #
-#   kernel uml|6.1|6.12    prints a folder that holds
+#   kernel uml|6.1|6.1-arm64|6.12    prints a folder that holds
 #       kernel             what to boot
 #       lib/modules/REL    its modules as the distribution ships them, indexed
 #
 #   uml    User-mode Linux 6.1: plain .ko, boots in two seconds
 #   6.1    Debian 12's generic amd64 kernel: plain .ko, signed
+#   6.1-arm64   the same for another architecture, for its module tree
 #   6.12   the same from backports: .ko.xz, which the kernel can decompress
 
 kernel() {
-    local name=$1 package dir tmp options=(-o APT::Sandbox::User=root) update=refresh_lists
+    local name=$1 arch=amd64 package dir tmp
+    local options=(-o APT::Sandbox::User=root) update=refresh_lists
     [ "$(uname -m)" = x86_64 ] || die "the test kernels are for x86_64 machines"
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         die "the test kernels are Debian packages: apt-get and dpkg-deb are needed"
@@ -20,13 +22,16 @@ kernel() {
     need kmod:depmod
     case $name in
     uml | 6.1) ;;
-    6.12) backports ;;
+    6.1-arm64) arch=arm64 && private_apt bookworm ;;
+    6.12) private_apt bookworm-backports ;;
     *) die "no such kernel: $name" ;;
     esac
     newest
     if [ ! -d "$dir" ]; then
         $update && newest
         [ -n "$dir" ] || die "apt knows no package for kernel $name"
+    fi
+    if [ ! -d "$dir" ]; then
         echo "fetching kernel $name: $package" >&2
         mkdir -p "$cache"
         tmp=$(mktemp -d "$cache/tmp.XXXXXX")
@@ -48,9 +53,9 @@ newest() {
     local version
     package=user-mode-linux
     dir=
-    # linux-image-amd64 is empty and depends on the newest kernel.
+    # linux-image-ARCH is empty and depends on the newest kernel.
     if [ "$name" != uml ]; then
-        package=$(apt-cache "${options[@]}" depends --important linux-image-amd64 2>/dev/null |
+        package=$(apt-cache "${options[@]}" depends --important "linux-image-$arch" 2>/dev/null |
             sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
     fi
     version=$(apt-cache "${options[@]}" show --no-all-versions "${package:-none}" 2>/dev/null |
@@ -64,28 +69,30 @@ main_mirror() {
         head -n 1
 }
 
-# Sets options and update: an apt of our own with nothing but backports, on the
-# mirror that the machine uses for its main suite, whose own setup stays as it is.
-backports() {
-    local apt=$cache/apt mirror
+# private_apt SUITE sets options and update: an apt of our own that knows nothing
+# but this suite, for $arch, on the mirror that the machine uses for its main one.
+# The machine's own setup stays as it is, with no foreign architecture in it.
+private_apt() {
+    local suite=$1 apt=$cache/apt/$1-$arch mirror
     mirror=$(main_mirror)
     if [ -z "$mirror" ]; then
         refresh_lists
         mirror=$(main_mirror)
     fi
-    [ -n "$mirror" ] || die "kernel 6.12 is from Debian 12's backports, and this machine is not Debian 12"
+    [ -n "$mirror" ] || die "kernel $name is from Debian 12, and this machine is not Debian 12"
     mkdir -p "$apt/lists/partial" "$apt/archives/partial"
-    echo "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-        "$mirror bookworm-backports main" >"$apt/sources.list"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
+        >"$apt/sources.list"
     options+=(
+        -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
         -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt"
-        -o APT::Default-Release=bookworm-backports
+        -o "APT::Default-Release=$suite"
     )
-    update=update_backports
+    update=update_private_apt
 }
 
-update_backports() {
+update_private_apt() {
     quietly apt-get "${options[@]}" update
 }
 
