@@ -30,13 +30,16 @@ pub struct Case {
     pub bare: bool,
     /// With `/lib/modules/$(uname -r)`, so that no `-S` is needed.
     pub uname: bool,
+    /// A call that is tried again counts once.
+    pub calls_once: bool,
     unknown: Vec<String>,
 }
 
 /// What a case may hold besides `root/`; with `.kmod` behind it, an
 /// expectation that only kmod meets.
-const FILES: [&str; 8] = ["cmd", "setup", "kmod", "inject", "text-only", "bare", "uname", "root"];
-const EXPECTED: [&str; 5] = ["stdout", "stderr", "stderr.match", "status", "calls"];
+const FILES: [&str; 9] =
+    ["cmd", "setup", "kmod", "inject", "text-only", "bare", "uname", "calls-once", "root"];
+const EXPECTED: [&str; 6] = ["stdout", "stdout.json", "stderr", "stderr.match", "status", "calls"];
 
 /// Everything succeeds unless the case says otherwise: no case may reach the
 /// real kernel, which on the tester's machine might well remove a module.
@@ -94,6 +97,7 @@ impl Case {
             text_only: dir.join("text-only").exists(),
             bare: dir.join("bare").exists(),
             uname: dir.join("uname").exists(),
+            calls_once: dir.join("calls-once").exists(),
             unknown,
             name,
             dir,

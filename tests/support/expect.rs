@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::case::{Case, Kmod};
+use super::json;
 use super::stage::{Peer, Played};
 
 /// What is wrong, one readable text each.
@@ -13,6 +14,9 @@ pub fn compare(case: &Case, peer: Peer, got: &Played) -> Vec<String> {
     for (file, got) in parts(got) {
         match matched(case, peer) {
             Some(patterns) if file == "stderr" => complaints.extend(unmatched(&patterns, got)),
+            _ if file == "stdout" && case.dir.join("stdout.json").exists() => {
+                complaints.extend(other_json(case, got));
+            }
             _ => {
                 let wanted = expected(case, peer, file);
                 if wanted != got {
@@ -31,6 +35,9 @@ pub fn write(case: &Case, peer: Peer, got: &Played) -> Vec<String> {
     let differs = matches!(case.kmod, Kmod::Differs(_));
     let mut complaints = Vec::new();
     for (file, got) in parts(got) {
+        if file == "stdout" && case.dir.join("stdout.json").exists() {
+            continue;
+        }
         let patterns = matched(case, peer).filter(|_| file == "stderr");
         if patterns.is_some_and(|patterns| !differs || unmatched(&patterns, got).is_empty()) {
             continue;
@@ -64,6 +71,23 @@ fn parts(got: &Played) -> [(&'static str, &[u8]); 4] {
         ("status", &got.status),
         ("calls", &got.calls),
     ]
+}
+
+/// What keeps standard output from being the document of `stdout.json`, in any
+/// layout.
+fn other_json(case: &Case, got: &[u8]) -> Option<String> {
+    let wanted = fs::read(case.dir.join("stdout.json")).unwrap_or_default();
+    let split = |text: &[u8]| json::tokens(text).map(|tokens| tokens.join("\n"));
+    match (split(&wanted), split(got)) {
+        (Ok(wanted), Ok(got)) if wanted == got => None,
+        (Ok(wanted), Ok(got)) => {
+            Some(format!("stdout\n{}", diff(wanted.as_bytes(), got.as_bytes())))
+        }
+        (Err(error), _) => Some(format!("stdout.json is no JSON: {error}")),
+        (_, Err(error)) => {
+            Some(format!("stdout is no JSON: {error}\n{}", String::from_utf8_lossy(got)))
+        }
+    }
 }
 
 /// What a missing file means.

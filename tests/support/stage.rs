@@ -19,16 +19,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::case::Case;
-use super::{index, trace};
+use super::{elf, index, trace};
 
 pub const RELEASE: &str = "6.6.6-test";
 const KMOD_VERSION: &str = "kmod version 30";
 const LOADERS: [&str; 4] = ["modprobe", "insmod", "rmmod", "lsmod"];
 const STRACE: [&str; 10] =
     ["strace", "-f", "-qqq", "-y", "-X", "raw", "-s", "65536", "-e", "signal=none"];
-const SHELL_TOOLS: [&str; 14] = [
-    "sh", "cat", "echo", "grep", "head", "ln", "md5sum", "mkdir", "mv", "printf", "rm", "sort",
-    "tail", "tr",
+const SHELL_TOOLS: [&str; 16] = [
+    "sh", "cat", "echo", "env", "false", "grep", "head", "ln", "md5sum", "mkdir", "mv", "printf",
+    "rm", "sort", "tail", "tr",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -224,7 +224,8 @@ impl Stage {
             stdout: self.steady(&output.stdout),
             stderr: self.steady(&output.stderr),
             status: status.into_bytes(),
-            calls: trace::calls(&String::from_utf8_lossy(&trace), &root).into_bytes(),
+            calls: trace::calls(&String::from_utf8_lossy(&trace), &root, case.calls_once)
+                .into_bytes(),
         })
     }
 
@@ -378,7 +379,12 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         } else {
             // An overlay replaces what lies below.
             let _ = fs::remove_file(&target);
-            fs::copy(entry.path(), &target)?;
+            match elf::compiled(&fs::read(entry.path())?) {
+                Some(module) => fs::write(&target, module.map_err(io::Error::other)?)?,
+                None => {
+                    fs::copy(entry.path(), &target)?;
+                }
+            }
         }
     }
     Ok(())

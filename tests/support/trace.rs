@@ -9,12 +9,14 @@
 //!
 //! What differs from run to run goes: process ids, descriptors, addresses and
 //! the prefix of the fake root. A memfd's path is `memfd`, whatever its name.
+//! With `once`, a call that repeats the one before it is left out: how often a
+//! loader tries again within a time is nothing to pin.
 
 use std::path::Path;
 
-pub fn calls(trace: &str, root: &Path) -> String {
+pub fn calls(trace: &str, root: &Path, once: bool) -> String {
     let root = root.to_string_lossy();
-    let mut out = String::new();
+    let mut out: Vec<String> = Vec::new();
     for line in trace.lines() {
         // A process id, padded to five columns, stands in front.
         let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
@@ -34,14 +36,12 @@ pub fn calls(trace: &str, root: &Path) -> String {
             }
             _ => args.iter().map(|word| (*word).to_owned()).collect(),
         };
-        out.push_str(call);
-        for word in words {
-            out.push(' ');
-            out.push_str(&word);
+        let line = format!("{call} {}\n", words.join(" "));
+        if !once || out.last() != Some(&line) {
+            out.push(line);
         }
-        out.push('\n');
     }
-    out
+    out.concat()
 }
 
 /// `3</tmp/root/lib/a.ko>` → `/lib/a.ko`
