@@ -109,3 +109,30 @@ boot() {
     fi 2>&1 | LC_ALL=C sed -u 's/\r//g; s/\x1b\(c\|\[[0-9;?=]*[a-zA-Z]\)//g
         /^Warning: tempdir/d; /^SeaBIOS/d; /^Booting from ROM/d'
 }
+
+# make_disk FILE makes an ext4 disk with a root of busybox and root-init.
+make_disk() {
+    local root
+    root=$(mktemp -d)
+    mkdir -p "$root"/{bin,sbin,dev,proc,run,sys}
+    cp /bin/busybox "$root/bin/busybox"
+    ln -s busybox "$root/bin/sh"
+    install -m 755 "$top/scripts/lib/root-init" "$root/sbin/init"
+    truncate -s 32M "$1"
+    mkfs.ext4 -q -d "$root" "$1"
+    rm -rf "$root"
+}
+
+# boot_with_disk KERNEL DIR INITRAMFS SECONDS COMMAND_LINE DISK: as boot, with the
+# disk as /dev/sda behind a virtio-scsi controller.
+boot_with_disk() {
+    # -cpu max: the kernel's checksum modules want instructions that QEMU's default
+    # processor lacks.
+    boot "${@:1:5}" -cpu max -drive "file=$6,format=raw,if=none,id=disk" \
+        -device virtio-scsi-pci -device scsi-hd,drive=disk
+}
+
+# Whether a console shows that the disk's init ran.
+reached_root() {
+    grep -q "^The root's own init runs on /dev/sda, ext4," "$1"
+}
