@@ -9,6 +9,9 @@ use std::fmt;
 
 use nix::errno::Errno;
 
+/// How many lines of the kernel's are shown.
+const KERNEL_LINES: usize = 3;
+
 /// One failure: `doing` `subject`: `cause` (`notes`).
 #[derive(Debug)]
 pub struct Error {
@@ -48,9 +51,9 @@ impl Error {
         self
     }
 
-    /// Adds what the kernel said, if it said anything.
+    /// Adds what the kernel said, if it said anything: its first lines.
     pub fn kernel(self, words: &[String]) -> Self {
-        match words {
+        match words.get(..KERNEL_LINES).unwrap_or(words) {
             [] => self,
             words => self.note(format!("kernel: {}", words.join("; "))),
         }

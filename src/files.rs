@@ -5,17 +5,31 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 
 /// Read at once: most files end here.
 const BLOCK: usize = 4096;
 
+/// More than any list or module: `/dev/zero` is neither.
+const LIMIT: usize = 512 << 20;
+
 /// Opens `path` for reading.
 pub fn open(path: &Path) -> io::Result<File> {
+    open_with(path, OFlag::empty())
+}
+
+/// Opens `path` for reading what there is, and not waiting for more.
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    open_with(path, OFlag::O_NONBLOCK)
+}
+
+fn open_with(path: &Path, flags: OFlag) -> io::Result<File> {
+    let flags = flags | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     // openat and not open: musl's open sets the close-on-exec flag once more,
     // for kernels older than 2.6.23.
-    Ok(openat(AT_FDCWD, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?.into())
+    Ok(openat(AT_FDCWD, path, flags, Mode::empty())?.into())
 }
 
 /// `path` from the root on, otherwise as it was given.
@@ -36,6 +50,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = vec![0; BLOCK];
     let mut length = 0;
     loop {
+        if length >= LIMIT {
+            return Err(Errno::EFBIG.into());
+        }
         if length == content.len() {
             content.resize(length * 2, 0);
         }

@@ -113,6 +113,26 @@ impl ModuleDir {
         self.patterns(&self.aliases, name, text::aliased)
     }
 
+    /// The aliases and symbols of modules as lines `alias NAME MODULE`.
+    pub fn alias_lines(&self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for table in [&self.aliases, &self.symbols] {
+            let dumped = self.lookup(
+                table,
+                |index| {
+                    let mut lines = Vec::new();
+                    index.dump(&mut |key, value| {
+                        lines.extend_from_slice(&[b"alias ", key, b" ", value, b"\n"].concat());
+                    })?;
+                    Ok(Some(lines))
+                },
+                |text| Some(text::alias_lines(text)),
+            );
+            lines.extend_from_slice(&dumped.unwrap_or_default());
+        }
+        lines
+    }
+
     /// The modules that export the symbol of `name`, which is `symbol:SYMBOL`.
     pub fn exporting(&self, name: &[u8]) -> Vec<ModuleName> {
         self.patterns(&self.symbols, name, text::aliased)
@@ -219,7 +239,8 @@ impl Table {
         };
         match file.metadata()?.len() {
             0 => Ok(None),
-            length => match Index::open(Pages::new(file, length)) {
+            // Offsets in it are of 28 bits.
+            length => match Index::open(Pages::new(file, length.min(1 << 28))) {
                 Ok(index) => Ok(Some(index)),
                 Err(damage) => Err(damage.to_string().into()),
             },
@@ -233,7 +254,11 @@ impl Table {
     fn warn(&self, dir: &ModuleDir, what: String) {
         self.damaged.set(true);
         let doing = format!("could not use {}", dir.path.join(self.bin).display());
-        let warning = Error::new(doing, what).note(format!("reading {} instead", self.text));
+        let error = Error::new(doing, what);
+        let warning = match self.text(dir) {
+            Some(_) => error.note(format!("reading {} instead", self.text)),
+            None => error,
+        };
         dir.warnings.borrow_mut().push(warning);
     }
 }

@@ -32,6 +32,9 @@ pub enum Level {
 /// `LOG_DAEMON` of `syslog(3)`, in place.
 const FACILITY: u8 = 3 << 3;
 
+/// What fits into a record of the kernel's log.
+const KMSG_RECORD: usize = 960;
+
 /// Where messages go, and which of them.
 pub struct Log {
     applet: &'static str,
@@ -93,8 +96,10 @@ impl Log {
         let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(&record, "/dev/log"));
         if sent.is_err() {
             if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
-                // Without the line feed the kernel would wait for more of it.
-                let _ = kmsg.write_all(&[&record, &b"\n"[..]].concat());
+                // Without the line feed the kernel would wait for more of it,
+                // and what is too long for a record it does not take at all.
+                let record = record.get(..KMSG_RECORD).unwrap_or(&record);
+                let _ = kmsg.write_all(&[record, b"\n"].concat());
             }
         }
     }

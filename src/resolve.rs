@@ -52,8 +52,8 @@ impl Target {
 type Stage = fn(Sources<'_>, &[u8]) -> Vec<Target>;
 
 /// The lookup order.
-const STAGES: [Stage; 6] =
-    [config_alias, dependency_list, symbol, module_alias, builtin, builtin_alias];
+const STAGES: [Stage; 7] =
+    [config_alias, dependency_list, symbol, command, module_alias, builtin, builtin_alias];
 
 /// All modules that `name` stands for, in loading order; none if nobody knows
 /// it.
@@ -82,6 +82,11 @@ fn symbol(sources: Sources<'_>, name: &[u8]) -> Vec<Target> {
         return Vec::new();
     }
     by_alias(sources.modules.exporting(name), name)
+}
+
+fn command(sources: Sources<'_>, name: &[u8]) -> Vec<Target> {
+    let known = sources.config.has_command(name);
+    if known { vec![Target::named(ModuleName::new(name))] } else { Vec::new() }
 }
 
 fn module_alias(sources: Sources<'_>, name: &[u8]) -> Vec<Target> {

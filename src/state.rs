@@ -31,8 +31,30 @@ pub struct Loaded {
     pub refcnt: Option<i64>,
     /// The modules that use it.
     pub holders: Vec<ModuleName>,
-    /// Whether it is fully loaded.
-    pub live: bool,
+    /// How far it is.
+    pub phase: Phase,
+}
+
+/// How far a module is, as `initstate` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Loading.
+    Coming,
+    /// Loaded.
+    Live,
+    /// Unloading.
+    Going,
+}
+
+impl Phase {
+    /// The word of `/proc/modules`, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Coming => "loading",
+            Self::Live => "live",
+            Self::Going => "unloading",
+        }
+    }
 }
 
 /// The kernel's modules at one moment.
@@ -79,7 +101,23 @@ impl State {
 
     /// Whether module `name` is loaded for good.
     pub fn is_live(&self, name: &ModuleName) -> bool {
-        self.get(name).is_some_and(|module| module.live)
+        match &self.modules {
+            Some(modules) => {
+                let mut modules = modules.iter();
+                modules.any(|module| module.phase == Phase::Live && module.name == *name)
+            }
+            None => self.ask_sysfs(name).is_some_and(|module| module.phase == Phase::Live),
+        }
+    }
+
+    /// Takes the module `name` away, as the kernel does when it is removed.
+    pub fn forget(&mut self, name: &ModuleName) {
+        let Some(modules) = &mut self.modules else { return };
+        modules.retain(|module| module.name != *name);
+        for module in modules.iter_mut().filter(|module| module.holders.contains(name)) {
+            module.holders.retain(|holder| holder != name);
+            module.refcnt = module.refcnt.map(|count| count - 1);
+        }
     }
 
     /// Builtin modules have a directory there too, but no `initstate`.
@@ -93,7 +131,11 @@ impl State {
             size: read("coresize").and_then(|text| number(text.trim_ascii())).unwrap_or(0),
             refcnt: read("refcnt").and_then(|text| number(text.trim_ascii())),
             holders: holders.map(|entry| ModuleName::new(entry.file_name().as_bytes())).collect(),
-            live: state.starts_with(b"live"),
+            phase: match state.trim_ascii() {
+                b"live" => Phase::Live,
+                b"going" => Phase::Going,
+                _ => Phase::Coming,
+            },
         })
     }
 }
@@ -107,8 +149,12 @@ fn parse(line: &[u8]) -> Option<Loaded> {
     // The kernel marks a module that has no exit function as its own user.
     let is_name = |holder: &&[u8]| !matches!(*holder, b"" | b"-" | b"[permanent]");
     let holders = holders.filter(is_name).map(ModuleName::new).collect();
-    let live = words.next() == Some(b"Live");
-    Some(Loaded { name, size, refcnt, holders, live })
+    let phase = match words.next() {
+        Some(b"Live") => Phase::Live,
+        Some(b"Unloading") => Phase::Going,
+        _ => Phase::Coming,
+    };
+    Some(Loaded { name, size, refcnt, holders, phase })
 }
 
 fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
@@ -139,6 +185,10 @@ mod tests {
         assert_eq!(state.get(&name("slow")).unwrap().holders, [name("a"), name("b")]);
         assert_eq!(state.get(&name("no")).unwrap().refcnt, None);
         assert!(state.get(&name("garbage")).is_none());
+        let mut state = state;
+        state.forget(&name("ext4"));
+        assert!(state.get(&name("ext4")).is_none());
+        assert_eq!(state.get(&name("jbd2")).unwrap().refcnt, Some(0));
     }
 
     #[test]

@@ -36,7 +36,7 @@ const LAYERS: [&[&str]; 12] = [
 /// Apart from the order: a module, who alone names it, whom alone it names.
 /// The entry is what the C library calls: it hands over to `main`, and keeps
 /// for `output` how the streams were found.
-const APART: [(&str, &[&str], &[&str]); 1] = [("entry", &["main", "output"], &["main"])];
+const APART: [(&str, &[&str], &[&str]); 1] = [("entry", &["main", "output", "kernel"], &["main"])];
 
 /// Their files never name each other: an applet is one file.
 const STRANGERS: &str = "applets";

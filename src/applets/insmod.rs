@@ -9,9 +9,10 @@ use crate::cli::{Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, SYSLOG, 
 use crate::error::{Cause, Error, Status};
 use crate::format::params;
 use crate::kernel::execute::c_string;
-use crate::kernel::linux::Linux;
+use crate::kernel::linux::{Linux, release};
 use crate::kernel::load::{self, Failure};
 use crate::kernel::{InsertFlags, Kernel, reason};
+use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 use crate::output::{Level, Log};
 use crate::root::Root;
@@ -24,6 +25,7 @@ pub static APPLET: Applet = Applet {
     notes: "FILE may be compressed with gzip, xz or zstd. What it depends on is not
 inserted with it: that is what modprobe does.",
     options: &[&FORCE, &FORCE_MODVERSION, &FORCE_VERMAGIC, &SYSLOG, &VERBOSE],
+    environment: None,
     level: Level::Error,
     run,
 };
@@ -51,17 +53,18 @@ fn run(args: &Args, log: &Log) -> Status {
         }
         Err(failure) => {
             let words = kernel.log_since_mark(name.as_bytes());
-            log.error(explain(path, failure).kernel(&words))
+            let modules = ModuleDir::new(&Root::system(), &release().unwrap_or_default());
+            log.error(reason::add(explain(path, &failure), path, &failure, &words, &modules))
         }
     }
 }
 
 /// The failure in kmod's words.
-fn explain(path: &Path, failure: Failure) -> Error {
+fn explain(path: &Path, failure: &Failure) -> Error {
     let file = path.display();
-    let cause = match &failure {
+    let cause = match failure {
         Failure::File(_) => {
-            return Error::new(format!("could not load module {file}"), &failure);
+            return Error::new(format!("could not load module {file}"), failure);
         }
         Failure::Kernel(Errno::ENOEXEC) => "Invalid module format".into(),
         Failure::Kernel(Errno::ENOENT) => "Unknown symbol in module".into(),
@@ -69,6 +72,5 @@ fn explain(path: &Path, failure: Failure) -> Error {
         Failure::Kernel(Errno::EINVAL) => "Invalid parameters".into(),
         failure => Cause::from(failure),
     };
-    let error = Error::new(format!("could not insert module {file}"), cause);
-    reason::from_file(path, &failure).into_iter().fold(error, Error::note)
+    Error::new(format!("could not insert module {file}"), cause)
 }

@@ -22,6 +22,7 @@ pub static APPLET: Applet = Applet {
     notes: "Where DIR holds a file 'nanomod', the links point to that one, so that a root
 file system can be put together anywhere; else to the running program.",
     options: &[&HARD, &SOFT, &FORCE, &VERBOSE],
+    environment: None,
     level: Level::Error,
     run,
 };
@@ -83,7 +84,8 @@ fn make(original: &Path, link: &Path, args: &Args) -> io::Result<()> {
     let mut temporary = link.as_os_str().to_owned();
     temporary.push(format!(".nanomod.{}", std::process::id()));
     make(Path::new(&temporary))?;
-    fs::rename(&temporary, link).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
+    let renamed = fs::rename(&temporary, link);
+    // It is still there after a failure, and where both are the same file.
+    let _ = fs::remove_file(&temporary);
+    renamed
 }

@@ -1,10 +1,15 @@
 //! `lsmod`: the modules in the kernel, with kmod's columns.
 
-use crate::cli::{Applet, Args};
+use crate::cli::{Applet, Args, Opt};
 use crate::error::Status;
+use crate::format::json::Json;
+use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::root::Root;
 use crate::state::{Loaded, State};
+use std::path::Path;
+
+static JSON: Opt = Opt::long("json", "Print JSON");
 
 /// The command.
 pub static APPLET: Applet = Applet {
@@ -12,7 +17,8 @@ pub static APPLET: Applet = Applet {
     about: "List the modules in the kernel",
     operands: "",
     notes: "",
-    options: &[],
+    options: &[&JSON],
+    environment: None,
     level: Level::Error,
     run,
 };
@@ -23,11 +29,29 @@ fn run(args: &Args, log: &Log) -> Status {
     }
     let state = State::read(&Root::system());
     let Some(modules) = state.modules() else {
-        return log.error("could not read /proc/modules (no /proc, or a kernel without modules)");
+        return log.error(match Path::new("/proc/version").exists() {
+            true => "this kernel has no module support",
+            false => "could not read /proc/modules: /proc is not mounted",
+        });
     };
+    if args.has(&JSON) {
+        let modules = Json::List(modules.iter().map(json).collect());
+        return print(log, modules.document().as_bytes());
+    }
     let mut text = b"Module                  Size  Used by\n".to_vec();
     modules.iter().for_each(|module| row(&mut text, module));
     print(log, &text)
+}
+
+fn json(module: &Loaded) -> Json {
+    let number = |number: i64| Json::Number(number);
+    Json::Object(vec![
+        ("name", Json::text(module.name.as_bytes())),
+        ("size", number(i64::try_from(module.size).unwrap_or(i64::MAX))),
+        ("refcnt", module.refcnt.map_or(Json::Null, number)),
+        ("used_by", Json::texts(module.holders.iter().map(ModuleName::as_bytes))),
+        ("state", Json::text(module.phase.name())),
+    ])
 }
 
 fn row(text: &mut Vec<u8>, module: &Loaded) {
@@ -46,7 +70,7 @@ fn row(text: &mut Vec<u8>, module: &Loaded) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::ModuleName;
+    use crate::state::Phase;
 
     #[test]
     fn columns_are_those_of_kmod() {
@@ -55,10 +79,19 @@ mod tests {
         let holders = vec![name("a"), name("b")];
         row(
             &mut text,
-            &Loaded { name: name("jbd2"), size: 167936, refcnt: Some(2), holders, live: true },
+            &Loaded {
+                name: name("jbd2"),
+                size: 167936,
+                refcnt: Some(2),
+                holders,
+                phase: Phase::Live,
+            },
         );
         let long = name("a_very_long_module_name");
-        row(&mut text, &Loaded { name: long, size: 1, refcnt: None, holders: vec![], live: true });
+        row(
+            &mut text,
+            &Loaded { name: long, size: 1, refcnt: None, holders: vec![], phase: Phase::Live },
+        );
         assert_eq!(
             String::from_utf8(text).unwrap(),
             "jbd2                  167936  2 a,b\na_very_long_module_name        1  -\n"

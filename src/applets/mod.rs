@@ -28,6 +28,7 @@ pub static NANOMOD: Applet = Applet {
 A link to nanomod called like an applet is that applet.
 'nanomod APPLET --help' tells more.",
     options: &[],
+    environment: None,
     level: Level::Error,
     run: list,
 };

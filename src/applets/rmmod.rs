@@ -28,6 +28,7 @@ pub static APPLET: Applet = Applet {
     operands: "NAME|FILE...",
     notes: "What the modules needed stays: 'modprobe -r' removes that, too.",
     options: &[&FORCE, &SYSLOG, &VERBOSE],
+    environment: None,
     level: Level::Error,
     run,
 };

@@ -64,8 +64,11 @@ fn command(applet: &'static Applet) -> Command {
         .disable_version_flag(true)
         .help_template("{about}\n\n{usage-heading} {usage}\n\nOptions:\n{options}{after-help}\n");
     for option in applet.all_options() {
-        let mut arg =
-            Arg::new(option.long).long(option.long).aliases(option.also).help(option.help);
+        let mut arg = Arg::new(option.long)
+            .long(option.long)
+            .aliases(option.also)
+            .help(option.help)
+            .hide(option.help.is_empty());
         if let Some(letter) = option.short {
             arg = arg.short(letter);
         }

@@ -2,6 +2,7 @@
 //! are made from that.
 
 mod clap;
+mod environment;
 
 use std::ffi::OsString;
 
@@ -20,7 +21,7 @@ pub struct Opt {
     pub value: Option<&'static str>,
     /// Whether it says more when given twice.
     pub counts: bool,
-    /// What it does, for `--help`.
+    /// What it does, for `--help`; nothing where it is not shown.
     pub help: &'static str,
 }
 
@@ -80,6 +81,8 @@ pub struct Applet {
     pub notes: &'static str,
     /// Its options, without those that every applet has.
     pub options: &'static [&'static Opt],
+    /// A variable whose words stand before those of the command line.
+    pub environment: Option<&'static str>,
     /// How it starts to log before its options say otherwise.
     pub level: Level,
     /// Does it.
@@ -135,7 +138,9 @@ impl Applet {
     /// Parses `words`, the command line without the applet's name, and runs.
     pub fn start(&'static self, words: &[OsString]) -> Status {
         let log = Log::new(self.name, self.level, false);
-        match clap::parse(self, words) {
+        let before = self.environment.and_then(std::env::var_os).map(environment::split);
+        let words = [before.as_deref().unwrap_or_default(), words].concat();
+        match clap::parse(self, &words) {
             Parsed::Help(text) => crate::output::print(&log, text.as_bytes()),
             Parsed::Error(why) => log.error(format_args!("{why} (see {} --help)", self.name)),
             Parsed::Args(args) if args.has(&VERSION) => {

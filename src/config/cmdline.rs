@@ -5,13 +5,15 @@
 //! module.param    module.param=value    module.param="two words"
 //! "module.param=two words"              (as some boot loaders rewrite it)
 //! modprobe.blacklist=module,module
+//! modprobe.deny=pattern,pattern         (nanomod's own)
 //! ```
 //!
-//! Words end at white space outside double quotes. A second dot before the `=`,
-//! a quote anywhere but around the value, and an unclosed quote make a word
-//! somebody else's.
+//! Words end at white space outside double quotes. A second dot or a quote before
+//! the `=`, but for a leading quote, and an unclosed quote make a word somebody
+//! else's.
 
-use super::Config;
+use super::{Config, Denial};
+use crate::error::Error;
 use crate::name::{ModuleName, fold_alias};
 
 /// Reads `line`, the content of `/proc/cmdline`, into `config`.
@@ -31,12 +33,23 @@ pub fn parse(config: &mut Config, line: &[u8]) {
 fn add(config: &mut Config, module: &[u8], option: Vec<u8>) {
     if module == b"modprobe" {
         if let Some(names) = option.strip_prefix(b"blacklist=") {
-            config.blacklist.extend(names.split(|&c| c == b',').map(ModuleName::new));
+            let names = names.split(|&c| c == b',').filter(|name| !name.is_empty());
+            config.blacklist.extend(names.map(ModuleName::new));
+            return;
+        }
+        if let Some(patterns) = option.strip_prefix(b"deny=") {
+            let place = "the kernel command line";
+            let denials = patterns.split(|&c| c == b',').filter_map(fold_alias);
+            config.denials.extend(denials.map(|pattern| Denial { pattern, place: place.into() }));
             return;
         }
     }
-    if let Some(module) = fold_alias(module) {
-        config.options.push((module, option));
+    match fold_alias(module) {
+        Some(module) => config.options.push((module, option)),
+        None => config.errors.push(Error::said(format!(
+            "Ignoring bad option on kernel command line while parsing module name: '{}'",
+            String::from_utf8_lossy(module)
+        ))),
     }
 }
 

@@ -1,19 +1,22 @@
 //! What the administrator and the boot loader say about modules: modprobe.d
-//! directories, the kernel directory's `modules.softdep`, the kernel command
-//! line (`modprobe.d(5)`).
+//! directories, the kernel directory's `modules.softdep` and `modules.weakdep`, the
+//! kernel command line (`modprobe.d(5)`).
 //!
 //! Files are read in the order of their base names over all directories; of
 //! one base name the first directory's file counts, even an empty one, which
 //! is how a vendor's file is masked.
 
 mod cmdline;
+mod find;
 mod modprobe_d;
+pub mod show;
 
 use std::ffi::OsString;
-use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use find::Files;
+use nix::errno::Errno;
 
 use crate::error::{Cause, Error};
 use crate::files;
@@ -29,24 +32,48 @@ const DIRECTORIES: [&str; 5] = [
     "/lib/modprobe.d",
 ];
 
-/// The merged configuration. Lists are in reading order.
+/// The merged configuration. Lists are in reading order; patterns match folded
+/// names.
 #[derive(Default)]
 pub struct Config {
-    aliases: Vec<(Vec<u8>, ModuleName)>,
-    options: Vec<(Vec<u8>, Vec<u8>)>,
-    blacklist: Vec<ModuleName>,
-    softdeps: Vec<(Vec<u8>, Softdep)>,
+    /// Pattern and module of each `alias`.
+    pub aliases: Vec<(Vec<u8>, ModuleName)>,
+    /// Module or alias, and parameters, of each `options`, those of the kernel
+    /// command line at the end.
+    pub options: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Each `blacklist`.
+    pub blacklist: Vec<ModuleName>,
+    /// Each `deny`.
+    pub denials: Vec<Denial>,
+    /// Pattern and shell command of each `install`.
+    pub installs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Pattern and shell command of each `remove`.
+    pub removes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Pattern and names of each `softdep`.
+    pub softdeps: Vec<(Vec<u8>, Softdep)>,
+    /// Pattern and names of each `weakdep`.
+    pub weakdeps: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     /// What could not be read or understood, for the log.
+    pub errors: Vec<Error>,
+    /// What is understood, but odd.
     pub warnings: Vec<Error>,
 }
 
 /// Names, aliases or modaliases that should load before and after a module.
-#[derive(Default, Debug, PartialEq, Eq)]
+#[derive(Default, Debug, Clone, PartialEq, Eq)]
 pub struct Softdep {
     /// To be loaded before the module, and removed after it.
     pub pre: Vec<Vec<u8>>,
     /// To be loaded after the module, and removed before it.
     pub post: Vec<Vec<u8>>,
+}
+
+/// Modules that must not be loaded, whatever wants them.
+pub struct Denial {
+    /// Which modules.
+    pub pattern: Vec<u8>,
+    /// Who says so: a file and line, or the kernel command line.
+    pub place: String,
 }
 
 impl Config {
@@ -58,18 +85,25 @@ impl Config {
         let mut files = Files::default();
         if paths.is_empty() {
             for directory in DIRECTORIES {
-                // A directory that is not there is the usual case.
-                let _ = files.add(&system.join(directory), &mut config.warnings);
+                match files.add(&system.join(directory), &mut config.errors) {
+                    Ok(()) | Err(Cause::Errno(Errno::ENOENT)) => {}
+                    Err(cause) => {
+                        let doing = format!("could not read {directory}");
+                        config.errors.push(Error::new(doing, cause));
+                    }
+                }
             }
         }
         for path in paths {
-            if let Err(error) = files.add(Path::new(path), &mut config.warnings) {
+            if let Err(error) = files.add(Path::new(path), &mut config.errors) {
                 let doing = format!("could not read configuration {}", path.to_string_lossy());
-                config.warnings.push(Error::new(doing, error));
+                config.errors.push(Error::new(doing, error));
             }
         }
-        files.insert(b"modules.softdep".to_vec(), moddir.join("modules.softdep"));
-        for (_, path) in files.0 {
+        for name in ["modules.softdep", "modules.weakdep"] {
+            files.insert(name.as_bytes().to_vec(), moddir.join(name));
+        }
+        for path in files.paths() {
             match files::read(&path) {
                 Ok(text) => modprobe_d::parse(&mut config, &path, &text),
                 // A link to nothing masks a file, and not every kernel's modules
@@ -77,7 +111,7 @@ impl Config {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
                     let doing = format!("could not read {}", path.display());
-                    config.warnings.push(Error::new(doing, error));
+                    config.errors.push(Error::new(doing, error));
                 }
             }
         }
@@ -113,62 +147,49 @@ impl Config {
         self.blacklist.contains(name)
     }
 
-    /// The first soft dependency line for the module.
-    pub fn softdep(&self, name: &ModuleName) -> Option<&Softdep> {
-        let mut softdeps = self.softdeps.iter();
-        softdeps.find(|(pattern, _)| glob(pattern, name.as_bytes())).map(|(_, softdep)| softdep)
+    /// Who denies the module, if anyone does.
+    pub fn denial(&self, name: &ModuleName) -> Option<&str> {
+        let mut denials = self.denials.iter();
+        denials.find(|denial| glob(&denial.pattern, name.as_bytes())).map(|denial| &*denial.place)
+    }
+
+    /// The shell command to run in place of inserting the module: the first.
+    pub fn install_command(&self, name: &ModuleName) -> Option<&[u8]> {
+        command(&self.installs, name)
+    }
+
+    /// The shell command to run in place of removing the module: the first.
+    pub fn remove_command(&self, name: &ModuleName) -> Option<&[u8]> {
+        command(&self.removes, name)
+    }
+
+    /// Whether there is a command for the module called exactly `name`.
+    pub fn has_command(&self, name: &[u8]) -> bool {
+        self.installs.iter().chain(&self.removes).any(|(pattern, _)| pattern == name)
+    }
+
+    /// The soft dependencies of the module: those of all its lines together.
+    pub fn softdep(&self, name: &ModuleName) -> Softdep {
+        let mut all = Softdep::default();
+        for (pattern, softdep) in &self.softdeps {
+            if glob(pattern, name.as_bytes()) {
+                all.pre.extend_from_slice(&softdep.pre);
+                all.post.extend_from_slice(&softdep.post);
+            }
+        }
+        all
     }
 }
 
-/// The files to read: base name and path, sorted, one per base name.
-#[derive(Default)]
-struct Files(Vec<(Vec<u8>, PathBuf)>);
-
-impl Files {
-    /// Adds a file of any name, or the `.conf` files of a directory.
-    fn add(&mut self, path: &Path, warnings: &mut Vec<Error>) -> Result<(), Cause> {
-        let entries = match fs::read_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                self.insert(base_name(path), path.to_owned());
-                return Ok(());
-            }
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name().as_bytes().to_vec();
-            if name.starts_with(b".") || !name.ends_with(b".conf") {
-                continue;
-            }
-            let path = entry.path();
-            let is_directory = match entry.file_type() {
-                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
-                _ => fs::metadata(&path).is_ok_and(|metadata| metadata.is_dir()),
-            };
-            if is_directory {
-                let message = "directories inside directories are not supported";
-                warnings.push(Error::new(path.display().to_string(), message));
-                continue;
-            }
-            self.insert(name, path);
-        }
-        Ok(())
-    }
-
-    fn insert(&mut self, name: Vec<u8>, path: PathBuf) {
-        if let Err(at) = self.0.binary_search_by(|(other, _)| other.as_slice().cmp(&name)) {
-            self.0.insert(at, (name, path));
-        }
-    }
-}
-
-fn base_name(path: &Path) -> Vec<u8> {
-    path.file_name().unwrap_or(path.as_os_str()).as_bytes().to_vec()
+fn command<'a>(commands: &'a [(Vec<u8>, Vec<u8>)], name: &ModuleName) -> Option<&'a [u8]> {
+    let mut commands = commands.iter();
+    commands.find(|(pattern, _)| glob(pattern, name.as_bytes())).map(|(_, command)| &**command)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn write(root: &Path, path: &str, text: &str) {
         let path = root.join(path.trim_start_matches('/'));
@@ -188,7 +209,7 @@ mod tests {
         write(dir.path(), "/proc/cmdline", "quiet m.boot=1\n");
         let config = Config::load(&Root::new(dir.path()), &[], dir.path());
         assert_eq!(config.options(&ModuleName::new(b"m"), None), b"lib_a=1 etc_b=1 boot=1");
-        assert!(config.warnings.is_empty());
+        assert!(config.errors.is_empty());
     }
 
     #[test]
@@ -198,7 +219,8 @@ mod tests {
         write(dir.path(), "/etc/modprobe.d/00-local.conf", "softdep m pre: local\n");
         write(dir.path(), "/etc/modprobe.d/z.conf", "softdep n pre: late\n");
         let config = Config::load(&Root::new(dir.path()), &[], dir.path());
-        assert_eq!(config.softdep(&ModuleName::new(b"m")).unwrap().pre, [b"local"]);
-        assert_eq!(config.softdep(&ModuleName::new(b"n")).unwrap().pre, [b"shipped"]);
+        let pre = |name: &[u8]| config.softdep(&ModuleName::new(name)).pre;
+        assert_eq!(pre(b"m"), [&b"local"[..], b"shipped"], "all lines count");
+        assert_eq!(pre(b"n"), [&b"shipped"[..], b"late"]);
     }
 }

@@ -72,6 +72,10 @@ impl fmt::Display for Failure {
             Self::Damaged(kind, error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 write!(f, "{} data is truncated", kind.name())
             }
+            // The library is built without its sentences.
+            Self::Damaged(Kind::Zstd, _) => {
+                f.write_str("zstd data is damaged, or needs more memory than there is")
+            }
             Self::Damaged(kind, error) => write!(f, "{} data is damaged: {error}", kind.name()),
             Self::TooLarge(limit) => {
                 write!(f, "decompresses to more than the limit of {} MiB", limit >> 20)

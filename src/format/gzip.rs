@@ -61,7 +61,8 @@ impl<'a> GzipReader<'a> {
             return Err(invalid("gzip checksum"));
         }
         self.member = None;
-        if self.input.is_empty() { Ok(()) } else { self.start_member() }
+        // Zeros behind the last member are padding, as for gzip(1).
+        if self.input.iter().all(|&byte| byte == 0) { Ok(()) } else { self.start_member() }
     }
 
     fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {

@@ -33,6 +33,9 @@ const OFFSET: u32 = 0x0FFF_FFFF;
 /// Deeper than any key: only a looping trie gets there.
 const DEPTH: usize = 2048;
 
+/// Longer than any key.
+const KEY: usize = 4096;
+
 /// A module index. Keys have one value in `modules.dep.bin`, any number in
 /// `modules.alias.bin`.
 pub struct Index<S> {
@@ -92,11 +95,17 @@ impl<S: Source> Index<S> {
 
     /// All values whose key, read as a pattern, matches `text`, by priority.
     pub fn matching(&self, text: &[u8]) -> Result<Vec<Value>, Damage> {
-        // In a sound file no node is met twice.
+        // In a sound file no byte is met twice.
         let search = Search { index: self, visits: Cell::new(self.pages.len()) };
         let mut found = Vec::new();
         search.literal(text, &mut found)?;
         Ok(found)
+    }
+
+    /// Calls `each` with every key and value, in the order of the file's keys.
+    pub fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Damage> {
+        let search = Search { index: self, visits: Cell::new(self.pages.len()) };
+        search.dump(self.root, &mut Vec::new(), each, 0)
     }
 
     fn node(&self, word: u32) -> Result<Option<Node>, Damage> {
@@ -146,15 +155,16 @@ impl<S: Source> Index<S> {
 /// A walk that collects every pattern matching a text.
 struct Search<'a, S> {
     index: &'a Index<S>,
-    /// Nodes that may still be visited before the trie must be looping.
+    /// Bytes that may still be read before the trie must be looping.
     visits: Cell<u64>,
 }
 
 impl<S: Source> Search<'_, S> {
     fn node(&self, word: u32) -> Result<Option<Node>, Damage> {
-        let looping = Damage { offset: u64::from(word & OFFSET), what: "looping trie" };
-        self.visits.set(self.visits.get().checked_sub(1).ok_or(looping)?);
-        self.index.node(word)
+        let node = self.index.node(word)?;
+        let bytes = node.as_ref().map_or(0, |node| 1 + node.prefix.len() as u64);
+        self.spend(bytes, u64::from(word & OFFSET))?;
+        Ok(node)
     }
 
     /// Follows the characters of `text`, and at every wildcard on the way looks
@@ -178,7 +188,7 @@ impl<S: Source> Search<'_, S> {
                 self.subtree(child, &mut vec![wildcard], rest, found, 0)?;
             }
             let [c, tail @ ..] = rest else {
-                self.index.values(&node)?.into_iter().for_each(|value| insert(found, value));
+                self.values(&node)?.into_iter().for_each(|value| insert(found, value));
                 return Ok(());
             };
             word = self.index.child(&node, *c)?;
@@ -199,7 +209,7 @@ impl<S: Source> Search<'_, S> {
     ) -> Result<(), Damage> {
         let Some(node) = self.node(word)? else { return Ok(()) };
         let length = pattern.len();
-        pattern.extend_from_slice(&node.prefix);
+        self.extend(pattern, &node)?;
         self.below(&node, pattern, text, found, depth)?;
         pattern.truncate(length);
         Ok(())
@@ -226,8 +236,56 @@ impl<S: Source> Search<'_, S> {
             }
         }
         if node.values.is_some() && glob(pattern, text) {
-            self.index.values(node)?.into_iter().for_each(|value| insert(found, value));
+            self.values(node)?.into_iter().for_each(|value| insert(found, value));
         }
+        Ok(())
+    }
+}
+
+impl<S: Source> Search<'_, S> {
+    /// Goes on with a key by what a node has of it.
+    fn extend(&self, key: &mut Vec<u8>, node: &Node) -> Result<(), Damage> {
+        key.extend_from_slice(&node.prefix);
+        let offset = node.children;
+        if key.len() > KEY { Err(Damage { offset, what: "endless key" }) } else { Ok(()) }
+    }
+
+    /// Reads a node's values, which count as visits, too.
+    fn values(&self, node: &Node) -> Result<Vec<Value>, Damage> {
+        let values = self.index.values(node)?;
+        let bytes = values.iter().map(|value| 4 + value.bytes.len() as u64).sum();
+        self.spend(bytes, node.children)?;
+        Ok(values)
+    }
+
+    fn spend(&self, bytes: u64, offset: u64) -> Result<(), Damage> {
+        let looping = Damage { offset, what: "looping trie" };
+        self.visits.set(self.visits.get().checked_sub(bytes).ok_or(looping)?);
+        Ok(())
+    }
+
+    fn dump(
+        &self,
+        word: u32,
+        key: &mut Vec<u8>,
+        each: &mut dyn FnMut(&[u8], &[u8]),
+        depth: usize,
+    ) -> Result<(), Damage> {
+        let Some(node) = self.node(word)? else { return Ok(()) };
+        if depth > DEPTH {
+            return Err(Damage { offset: u64::from(word & OFFSET), what: "looping trie" });
+        }
+        let length = key.len();
+        self.extend(key, &node)?;
+        for value in self.values(&node)? {
+            each(key, &value.bytes);
+        }
+        for c in node.first..=node.last {
+            key.push(c);
+            self.dump(self.index.child(&node, c)?, key, each, depth + 1)?;
+            key.pop();
+        }
+        key.truncate(length);
         Ok(())
     }
 }
@@ -317,6 +375,14 @@ mod tests {
     }
 
     #[test]
+    fn a_dump_has_all_keys_in_order() {
+        let index = open(write(&[("b", 0, "2"), ("ab", 0, "1"), ("b*", 3, "3")])).unwrap();
+        let mut lines = Vec::new();
+        index.dump(&mut |key, value| lines.push([key, b" ", value].concat())).unwrap();
+        assert_eq!(lines, [b"ab 1".to_vec(), b"b 2".to_vec(), b"b* 3".to_vec()]);
+    }
+
+    #[test]
     fn damage_is_named_and_nothing_panics() {
         let sound = write(&[("ext4", 0, "e"), ("x*", 1, "y"), ("xfs", 2, "x")]);
         assert_eq!(open(b"not an index".to_vec()).err().unwrap().offset, 0);
@@ -345,6 +411,7 @@ mod tests {
         (b'*'..=b'z').for_each(|_| bytes.extend(root.to_be_bytes()));
         let index = open(bytes).unwrap();
         assert_eq!(index.matching(b"abc").unwrap_err().what, "looping trie");
+        assert_eq!(index.dump(&mut |_, _| {}).unwrap_err().what, "looping trie");
         assert_eq!(index.get(b"abc").unwrap(), None);
     }
 }

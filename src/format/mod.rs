@@ -4,6 +4,8 @@ pub mod compression;
 pub mod elf;
 mod gzip;
 pub mod index;
+pub mod json;
 pub mod pages;
 pub mod params;
+pub mod signature;
 pub mod text;

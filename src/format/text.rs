@@ -43,6 +43,19 @@ pub fn aliased(modules_alias: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// The lines of a `modules.alias` or `modules.symbols` as the binary index would
+/// have them: folded, and without comments.
+pub fn alias_lines(modules_alias: &[u8]) -> Vec<u8> {
+    let line = |line| {
+        let mut words = words(line);
+        let (b"alias", pattern, module) = (words.next()?, words.next()?, words.next()?) else {
+            return None;
+        };
+        Some([b"alias ", fold_alias(pattern)?.as_slice(), b" ", module, b"\n"].concat())
+    };
+    lines(modules_alias).filter_map(line).flatten().collect()
+}
+
 /// Whether `modules.builtin` names the module `name`.
 pub fn is_builtin(modules_builtin: &[u8], name: &ModuleName) -> bool {
     lines(modules_builtin).any(|line| !line.is_empty() && ModuleName::from_path(line) == *name)
@@ -61,6 +74,22 @@ pub fn builtin_aliased(modinfo: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// What an `install` command writes for the module's parameters.
+pub const CMDLINE_OPTS: &[u8] = b"$CMDLINE_OPTS";
+
+/// `text` with every `old` in it replaced.
+pub fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut result = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.windows(old.len()).position(|window| window == old) {
+        result.extend_from_slice(rest.get(..at).unwrap_or_default());
+        result.extend_from_slice(new);
+        rest = rest.get(at + old.len()..).unwrap_or_default();
+    }
+    result.extend_from_slice(rest);
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +101,12 @@ mod tests {
         assert_eq!(line, b"kernel/b-c.ko: kernel/a.ko.xz");
         assert!(dependency_line(text, &ModuleName::new(b"no colon")).is_none());
         assert!(dependency_line(text, &ModuleName::new(b"")).is_none());
+    }
+
+    #[test]
+    fn every_occurrence_is_replaced() {
+        let command = b"a $CMDLINE_OPTS '$CMDLINE_OPTS' $CMDLINE";
+        assert_eq!(replace(command, CMDLINE_OPTS, b"x=1"), b"a x=1 'x=1' $CMDLINE");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Does what a plan says, step by step, and reports each one.
 
 use std::ffi::CString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::load::{self, Failure, Route};
 use super::{InsertFlags, Kernel};
+use crate::error::Cause;
+use crate::format::text::{CMDLINE_OPTS, replace};
 use crate::name::ModuleName;
 use crate::plan::{Action, Origin, Step};
 
@@ -14,8 +17,8 @@ use crate::plan::{Action, Origin, Step};
 pub enum Event<'a> {
     /// The step is about to be done.
     Starting(&'a Step),
-    /// The module was inserted.
-    Inserted(&'a Step, &'a Route),
+    /// The module in this file was inserted.
+    Inserted(&'a ModuleName, &'a Path, &'a Route),
     /// A step failed that is not required.
     Passed(&'a Step, &'a Failed),
 }
@@ -38,8 +41,21 @@ pub enum Reason {
     Insert(PathBuf, Failure),
     /// The module was not removed.
     Remove(Errno),
+    /// The command that stands in its place failed.
+    Command(CommandFailure),
     /// No file of the module is known.
     Missing,
+}
+
+/// Why a command of modprobe.d failed.
+#[derive(Debug)]
+pub struct CommandFailure {
+    /// Whether it is an `install` command, not a `remove` command.
+    pub install: bool,
+    /// The command as it was run.
+    pub command: Vec<u8>,
+    /// How it ended.
+    pub outcome: String,
 }
 
 /// How a plan is executed.
@@ -51,32 +67,36 @@ pub struct Force {
     pub remove: bool,
     /// A target that somebody else inserted meanwhile is a failure.
     pub first_time: bool,
+    /// How long a removal is tried again that the kernel can't do yet.
+    pub wait: Duration,
 }
 
 /// Executes plans one after another and knows what is done already.
 pub struct Executor<'a> {
     kernel: &'a dyn Kernel,
     force: Force,
-    inserted: Vec<ModuleName>,
+    done: Vec<ModuleName>,
 }
 
 impl<'a> Executor<'a> {
     /// An executor that has done nothing yet.
     pub fn new(kernel: &'a dyn Kernel, force: Force) -> Self {
-        Self { kernel, force, inserted: Vec::new() }
+        Self { kernel, force, done: Vec::new() }
     }
 
     /// Does `steps` until a required one fails.
     pub fn run(&mut self, steps: &[Step], report: &mut dyn FnMut(Event<'_>)) -> Result<(), Failed> {
         for step in steps {
             // A plan may name a module twice, and plans of one command overlap.
-            if self.inserted.contains(&step.module) && step.action != Action::Remove {
+            let removes = matches!(step.action, Action::Remove | Action::RemoveCommand { .. });
+            if self.done.contains(&step.module) && !removes {
                 continue;
             }
             report(Event::Starting(step));
             self.kernel.mark_log();
             match self.act(step, report) {
                 Ok(()) => {}
+                // Somebody else was faster, which is as good.
                 Err(Reason::Insert(_, failure))
                     if failure.errno() == Some(Errno::EEXIST) && !self.is_first_time(step) => {}
                 Err(cause) => {
@@ -89,7 +109,7 @@ impl<'a> Executor<'a> {
                     continue;
                 }
             }
-            self.inserted.push(step.module.clone());
+            self.done.push(step.module.clone());
         }
         Ok(())
     }
@@ -103,16 +123,49 @@ impl<'a> Executor<'a> {
             Action::Insert { path, options } => {
                 let route = load::insert(self.kernel, path, &c_string(options), self.force.insert)
                     .map_err(|failure| Reason::Insert(path.clone(), failure))?;
-                report(Event::Inserted(step, &route));
+                report(Event::Inserted(&step.module, path, &route));
                 Ok(())
             }
             Action::Builtin => Ok(()),
             Action::Missing => Err(Reason::Missing),
-            Action::Remove => self
-                .kernel
-                .delete_module(&c_string(step.module.as_bytes()), self.force.remove)
-                .map_err(Reason::Remove),
+            Action::InstallCommand { command, options } => {
+                self.command(step, true, replace(command, CMDLINE_OPTS, options))
+            }
+            Action::RemoveCommand { command } => self.command(step, false, command.clone()),
+            Action::Remove => self.remove(&step.module).map_err(Reason::Remove),
         }
+    }
+
+    /// Removes a module. What is in use for a moment only is tried again after
+    /// 1, 2, 4 … ms, as long as there is time to wait.
+    fn remove(&self, module: &ModuleName) -> Result<(), Errno> {
+        let name = c_string(module.as_bytes());
+        let mut left = self.force.wait;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match self.kernel.delete_module(&name, self.force.remove) {
+                Err(Errno::EAGAIN) if !left.is_zero() => {
+                    pause = pause.min(left);
+                    std::thread::sleep(pause);
+                    left -= pause;
+                    pause *= 2;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn command(&self, step: &Step, install: bool, command: Vec<u8>) -> Result<(), Reason> {
+        use std::os::unix::process::ExitStatusExt;
+        let outcome = match self.kernel.run(&command, &step.module) {
+            Ok(status) if status.success() => return Ok(()),
+            Ok(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => format!("retcode {code}"),
+                (None, signal) => format!("killed by signal {}", signal.unwrap_or_default()),
+            },
+            Err(error) => format!("could not run /bin/sh: {}", Cause::from(error)),
+        };
+        Err(Reason::Command(CommandFailure { install, command, outcome }))
     }
 }
 

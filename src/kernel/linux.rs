@@ -3,15 +3,19 @@
 use std::cell::{OnceCell, RefCell};
 use std::ffi::CStr;
 use std::fs::File;
+use std::io;
+use std::process::ExitStatus;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::kmod::{DeleteModuleFlags, ModuleInitFlags};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use super::execute::c_string;
 use super::log::KernelLog;
 use super::{InsertFlags, Kernel};
+use crate::entry;
 use crate::files;
+use crate::name::ModuleName;
 use crate::root::Root;
 
 /// `MODULE_INIT_COMPRESSED_FILE`, since Linux 5.17.
@@ -21,6 +25,8 @@ const COMPRESSED_FILE: u32 = 4;
 pub struct Linux {
     system: Root,
     compression: OnceCell<String>,
+    /// A variable for the commands that are run.
+    variable: Option<(&'static CStr, Vec<u8>)>,
     /// Open from the first mark on, unless errors are not to be shown.
     log: Option<RefCell<KernelLog>>,
 }
@@ -30,7 +36,12 @@ impl Linux {
     /// read on failures only if `explain` says so.
     pub fn new(system: Root, explain: bool) -> Self {
         let log = explain.then(|| RefCell::new(KernelLog::new(&system)));
-        Self { system, compression: OnceCell::new(), log }
+        Self { system, compression: OnceCell::new(), variable: None, log }
+    }
+
+    /// Sets a variable for the commands that are run.
+    pub fn set_variable(&mut self, name: &'static CStr, value: Vec<u8>) {
+        self.variable = Some((name, value));
     }
 }
 
@@ -53,8 +64,20 @@ impl Kernel for Linux {
         nix::kmod::delete_module(name, flags)
     }
 
+    fn run(&self, command: &[u8], module: &ModuleName) -> io::Result<ExitStatus> {
+        entry::set_variable(c"MODPROBE_MODULE", &c_string(module.as_bytes()));
+        if let Some((name, value)) = &self.variable {
+            entry::set_variable(name, &c_string(value));
+        }
+        entry::run_command(&c_string(command))
+    }
+
     fn memfd_create(&self) -> Result<File, Errno> {
         memfd_create(c"module", MFdFlags::MFD_CLOEXEC).map(File::from)
+    }
+
+    fn has_modules(&self) -> bool {
+        self.system.join("/proc/modules").exists()
     }
 
     fn compression(&self) -> &str {
@@ -76,11 +99,13 @@ impl Kernel for Linux {
     }
 }
 
+/// The running kernel's machine, as `uname -m` prints it.
+pub fn machine() -> Result<String, Errno> {
+    Ok(nix::sys::utsname::uname()?.machine().to_string_lossy().into_owned())
+}
+
 /// The running kernel's release, as `uname -r` prints it.
 pub fn release() -> Result<Vec<u8>, Errno> {
     use std::os::unix::ffi::OsStrExt;
     Ok(nix::sys::utsname::uname()?.release().as_bytes().to_vec())
 }
-
-/// Flags to open a log without waiting for more of it.
-pub(super) const NONBLOCK: i32 = OFlag::O_NONBLOCK.bits();

@@ -23,8 +23,14 @@ use crate::name::ModuleName;
 
 /// How often an insertion is tried again when it met another loader of the same
 /// module that failed: the kernel says EBUSY then, and the next try gets the
-/// reason, or the module.
-const BUSY_RETRIES: usize = 2;
+/// reason, or the module. Not more often, as a driver may say so itself.
+const BUSY_RETRIES: usize = 1;
+
+/// The same for EINTR, which a wait for such a loader ends with.
+const INTERRUPTED_RETRIES: usize = 9;
+
+/// The variable that sets another limit to decompression, in MiB.
+const LIMIT_VARIABLE: &str = "NANOMOD_LIMIT_MIB";
 
 /// The way a module took.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,6 +61,8 @@ pub enum Rung {
 pub enum Failure {
     /// The kernel refused it.
     Kernel(Errno),
+    /// The kernel has no modules.
+    NoModules,
     /// Its file could not be read.
     File(io::Error),
     /// Its file could not be decompressed.
@@ -79,6 +87,7 @@ impl From<&Failure> for Cause {
             Failure::Kernel(errno) => (*errno).into(),
             Failure::File(error) => error.into(),
             Failure::Compression(failure) => failure.to_string().into(),
+            Failure::NoModules => "this kernel has no module support".into(),
             Failure::NoFlags => "force needs finit_module, which this kernel lacks".into(),
         }
     }
@@ -113,10 +122,16 @@ pub fn insert(
     params: &CStr,
     flags: InsertFlags,
 ) -> Result<Route, Failure> {
-    let mut tries = 0;
+    let (mut busy, mut interrupted) = (0, 0);
     loop {
         match insert_once(kernel, path, params, flags) {
-            Err(Failure::Kernel(Errno::EBUSY)) if tries < BUSY_RETRIES => tries += 1,
+            Err(Failure::Kernel(Errno::EBUSY)) if busy < BUSY_RETRIES => busy += 1,
+            Err(Failure::Kernel(Errno::EINTR)) if interrupted < INTERRUPTED_RETRIES => {
+                interrupted += 1;
+            }
+            Err(Failure::Kernel(Errno::ENOSYS)) if !kernel.has_modules() => {
+                return Err(Failure::NoModules);
+            }
             result => return result,
         }
     }
@@ -130,14 +145,7 @@ fn insert_once(
 ) -> Result<Route, Failure> {
     let mut file = files::open(path).map_err(Failure::File)?;
     let kind = sniff(&file).map_err(Failure::File)?;
-    let finit = |file: &File, flags| {
-        loop {
-            match kernel.finit_module(file, params, flags) {
-                Err(Errno::EINTR) => {}
-                result => return result,
-            }
-        }
-    };
+    let finit = |file: &File, flags| kernel.finit_module(file, params, flags);
     let mut refused = None;
     if kind == Kind::Plain {
         match finit(&file, flags) {
@@ -158,15 +166,16 @@ fn insert_once(
     let mut content = Vec::new();
     file.read_to_end(&mut content).map_err(Failure::File)?;
     let unpack = |output: &mut dyn Write| {
-        decompress(kind, &content, compression::LIMIT, output).map_err(Failure::Compression)
+        decompress(kind, &content, limit(), output).map_err(Failure::Compression)
     };
     if kind != Kind::Plain {
         if let Ok(mut memory) = kernel.memfd_create() {
             unpack(&mut memory)?;
             match finit(&memory, flags) {
                 Ok(()) => return Ok(Route { kind, refused, rung: Rung::Memory }),
-                // ETXTBSY: a kernel that minds the file being open for writing.
-                Err(Errno::ENOSYS | Errno::ETXTBSY) => {}
+                // A kernel that minds the file being open for writing, or whose
+                // policy knows files of its own alone.
+                Err(Errno::ENOSYS | Errno::ETXTBSY | Errno::EACCES) => {}
                 Err(errno) => return Err(Failure::Kernel(errno)),
             }
         }
@@ -178,6 +187,12 @@ fn insert_once(
     unpack(&mut image)?;
     kernel.init_module(&image, params).map_err(Failure::Kernel)?;
     Ok(Route { kind, refused, rung: Rung::Image })
+}
+
+fn limit() -> u64 {
+    let value = std::env::var_os(LIMIT_VARIABLE);
+    let mebibytes = value.and_then(|value| value.to_str()?.parse::<u64>().ok());
+    mebibytes.map_or(compression::LIMIT, |mebibytes| mebibytes.saturating_mul(1 << 20))
 }
 
 fn sniff(file: &File) -> io::Result<Kind> {
@@ -196,6 +211,7 @@ mod tests {
     struct Fake {
         compression: &'static str,
         memfd: bool,
+        modules: bool,
         answers: RefCell<Vec<Result<(), Errno>>>,
         calls: RefCell<Vec<String>>,
     }
@@ -203,7 +219,7 @@ mod tests {
     impl Fake {
         fn new(compression: &'static str, answers: &[Result<(), Errno>]) -> Self {
             let answers = RefCell::new(answers.iter().rev().copied().collect());
-            Self { compression, memfd: true, answers, calls: RefCell::default() }
+            Self { compression, memfd: true, modules: true, answers, calls: RefCell::default() }
         }
 
         fn answer(&self, call: String) -> Result<(), Errno> {
@@ -229,11 +245,19 @@ mod tests {
             Err(Errno::ENOSYS)
         }
 
+        fn run(&self, _: &[u8], _: &ModuleName) -> io::Result<std::process::ExitStatus> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
         fn memfd_create(&self) -> Result<File, Errno> {
             if !self.memfd {
                 return Err(Errno::ENOSYS);
             }
             Ok(tempfile::tempfile().unwrap())
+        }
+
+        fn has_modules(&self) -> bool {
+            self.modules
         }
 
         fn compression(&self) -> &str {
@@ -311,6 +335,17 @@ mod tests {
         let (result, calls) = run(&Fake::new("", &[Err(Errno::ENOSYS)]), b"\x7fELF", flags);
         assert!(matches!(result.unwrap_err(), Failure::NoFlags));
         assert_eq!(calls.len(), 1);
+    }
+
+    #[test]
+    fn a_kernel_without_modules_is_told_from_a_module_without_a_function() {
+        let mut kernel = Fake::new("", &[Err(Errno::ENOSYS), Err(Errno::ENOSYS)]);
+        let (result, _) = run(&kernel, b"\x7fELF", InsertFlags::default());
+        assert_eq!(result.unwrap_err().errno(), Some(Errno::ENOSYS));
+        kernel = Fake::new("", &[Err(Errno::ENOSYS), Err(Errno::ENOSYS)]);
+        kernel.modules = false;
+        let (result, _) = run(&kernel, b"\x7fELF", InsertFlags::default());
+        assert!(matches!(result.unwrap_err(), Failure::NoModules));
     }
 
     #[test]

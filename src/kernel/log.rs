@@ -5,19 +5,21 @@
 //! a blank. Opening it is privileged on some systems; then there is simply
 //! nothing to tell.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use super::linux::NONBLOCK;
+use crate::files;
 use crate::root::Root;
 
 /// Larger than any record.
 const RECORD: usize = 8192;
 
-/// How many lines are told: an unknown symbol is often followed by all others.
-const LINES: usize = 4;
+/// How many lines are kept: an unknown symbol is often followed by all others.
+const LINES: usize = 64;
+
+/// Priorities from here on are of programs that write to the kernel's log.
+const USER_FACILITY: u32 = 1 << 3;
 
 /// A reader of the kernel's log.
 pub struct KernelLog {
@@ -34,7 +36,7 @@ impl KernelLog {
     /// Remembers where the log ends now.
     pub fn mark(&mut self) {
         if self.file.is_none() {
-            self.file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(&self.path).ok();
+            self.file = files::open_without_waiting(&self.path).ok();
         }
         if let Some(file) = &mut self.file {
             let _ = file.seek(SeekFrom::End(0));
@@ -46,30 +48,49 @@ impl KernelLog {
         let mut told: Vec<String> = Vec::new();
         let mut record = vec![0; RECORD];
         let Some(file) = &mut self.file else { return told };
-        // Ends at the newest record, with EAGAIN.
-        while let Ok(length @ 1..) = file.read(&mut record) {
-            let Some(text) = record.get(..length).and_then(|record| about(record, name)) else {
-                continue;
+        loop {
+            let text = match file.read(&mut record) {
+                Ok(0) => return told,
+                Ok(length) => record.get(..length).and_then(|record| about(record, name)),
+                // Older records were overwritten: the next read has the rest.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+                // There is no newer one.
+                Err(_) => return told,
             };
-            if told.len() < LINES && !told.contains(&text) {
-                told.push(text);
+            if let Some(text) = text {
+                if told.len() < LINES && !told.contains(&text) {
+                    told.push(text);
+                }
             }
         }
-        told
     }
 }
 
-/// The text of a record if it speaks of module `name`.
+/// The text of a record of the kernel's own if it speaks of module `name`.
 fn about(record: &[u8], name: &[u8]) -> Option<String> {
-    let start = record.iter().position(|&c| c == b';')? + 1;
-    let text = record.get(start..)?.split(|&c| c == b'\n').next()?;
-    let about_name = text.windows(name.len().max(1)).any(|window| window == name);
-    let about_modules = [&b"module: "[..], b"Loading of ", b"Lockdown: "];
-    let about_modules = about_modules.iter().any(|prefix| text.starts_with(prefix));
-    let is_taint =
-        text.windows(6).any(|window| window == b"taint ") || text.ends_with(b"taints kernel.");
-    let text = String::from_utf8_lossy(text).into_owned();
-    ((about_name || about_modules) && !is_taint).then_some(text)
+    let (prefix, text) = record.split_at_checked(record.iter().position(|&c| c == b';')?)?;
+    let text = text.get(1..)?.split(|&c| c == b'\n').next()?;
+    let priority = prefix.split(|&c| c == b',').next()?;
+    let priority: u32 = std::str::from_utf8(priority).ok()?.parse().ok()?;
+    if priority >= USER_FACILITY {
+        return None;
+    }
+    let prefixes = [&b"module: "[..], b"Loading of ", b"Lockdown: "];
+    let about_modules = prefixes.iter().any(|prefix| text.starts_with(prefix));
+    let is_taint = text.ends_with(b"taints kernel.") || text.ends_with(b"tainting kernel");
+    let text_about = (about_modules || has_word(text, name)) && !is_taint;
+    text_about.then(|| String::from_utf8_lossy(text).into_owned())
+}
+
+/// Whether `word` stands in `text`, and not as part of a longer one.
+fn has_word(text: &[u8], word: &[u8]) -> bool {
+    let is_part = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
+    let starts = text.windows(word.len().max(1)).enumerate();
+    starts.filter(|(_, window)| *window == word).any(|(at, _)| {
+        let before = at.checked_sub(1).and_then(|at| text.get(at));
+        !is_part(before) && !is_part(text.get(at + word.len()))
+    })
 }
 
 #[cfg(test)]
@@ -90,5 +111,8 @@ mod tests {
         assert!(tell("4,7,99,-;ext4: loading out-of-tree module taints kernel.\n").is_none());
         assert!(tell("6,7,99,-;usb 1-1: new device\n").is_none());
         assert!(tell("garbage").is_none());
+        assert!(tell("6,7,99,-;EXT4-fs: ext4_x and next4\n").is_none());
+        assert!(tell("27,7,99,-;modprobe: ERROR: could not insert 'ext4'\n").is_none());
+        assert!(tell("3,7,99,-;BPF: invalid [ext4]\n").is_some());
     }
 }

@@ -9,8 +9,12 @@ pub mod reason;
 
 use std::ffi::CStr;
 use std::fs::File;
+use std::io;
+use std::process::ExitStatus;
 
 use nix::errno::Errno;
+
+use crate::name::ModuleName;
 
 /// Flags of `finit_module(2)` (kernel: `include/uapi/linux/module.h`).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +50,14 @@ pub trait Kernel {
     /// `delete_module(2)`, never waiting; with `force`, even if in use.
     fn delete_module(&self, name: &CStr, force: bool) -> Result<(), Errno>;
 
+    /// Runs a shell command for module `module`, and waits for it.
+    fn run(&self, command: &[u8], module: &ModuleName) -> io::Result<ExitStatus>;
+
     /// `memfd_create(2)`: a file in memory.
     fn memfd_create(&self) -> Result<File, Errno>;
+
+    /// Whether the kernel can have modules at all.
+    fn has_modules(&self) -> bool;
 
     /// The compression that the kernel undoes itself, from
     /// `/sys/module/compression`; empty where it undoes none.

@@ -3,7 +3,9 @@
 use super::*;
 use crate::config::Config;
 use crate::moddir::ModuleDir;
+use crate::resolve::{Sources, resolve};
 use crate::root::Root;
+use crate::state::State;
 use std::fs;
 
 /// A tree with these files in the module directory, `local.conf` being the
@@ -123,6 +125,47 @@ fn removal_frees_what_nothing_else_uses() {
     assert_eq!(unload("a", &[DEP, ("modules", loaded)]), ["rmmod a", "rmmod b?", "rmmod c?"]);
     let shared = "a 1 0 - Live 0\nb 1 1 a, Live 0\nc 1 3 a,b,p, Live 0\np 1 0 - Live 0\n";
     assert_eq!(unload("a", &[DEP, ("modules", shared)]), ["rmmod a", "rmmod b?"]);
-    assert_eq!(unload("b", &[DEP, ("modules", loaded)]), ["InUse"]);
+    assert_eq!(
+        unload("b", &[DEP, ("modules", loaded)]),
+        [format!("InUse({:?})", ModuleName::new(b"b"))]
+    );
     assert_eq!(unload("p", &[DEP, ("modules", loaded)]), ["NotInKernel"]);
+}
+
+#[test]
+fn commands_stand_in_their_modules_place() {
+    let conf = ("local.conf", "install b cmd b\nremove q cmd q\nsoftdep b pre: p\n");
+    assert_eq!(
+        load("a", &[DEP, conf]),
+        ["insmod c.ko", "insmod c.ko?", "insmod p.ko?", "install cmd b", "insmod a.ko cli=1"]
+            .map(|line| line.replace("insmod c.ko?", "insmod c.ko"))
+    );
+    assert_eq!(unload("q", &[DEP, conf]), ["remove cmd q"]);
+    let unknown = ("local.conf", "install magic do it\n");
+    assert_eq!(load("magic", &[DEP, unknown]), ["install do it cli=1"]);
+}
+
+#[test]
+fn a_denied_module_stops_its_goal_and_a_denied_softdep_does_not() {
+    let denied = |name: &str, conf: &str| load(name, &[DEP, ("local.conf", conf)]);
+    assert!(denied("a", "deny a")[0].starts_with("Denied"));
+    assert!(denied("a", "deny [bc]")[0].contains("line 1"));
+    assert_eq!(denied("q", "deny p\nsoftdep q pre: p"), ["insmod q.ko cli=1"]);
+    assert_eq!(denied("q", "deny c\nsoftdep q pre: p"), ["insmod q.ko cli=1"]);
+    let loaded = ("modules", "c 1 0 - Live 0\nb 1 0 - Live 0\n");
+    assert_eq!(load("a", &[DEP, ("local.conf", "deny [bc]"), loaded]), ["insmod a.ko cli=1"]);
+}
+
+#[test]
+fn holders_go_first() {
+    let loaded = ("modules", "a 1 0 - Live 0\nb 1 1 a, Live 0\nc 1 2 a,b, Live 0\n");
+    let remove_c = |policy: Policy| {
+        plan(&[DEP, loaded], |sources, state| {
+            let target = resolve(sources, b"c").remove(0);
+            remove(sources, state, &target, &policy)
+        })
+    };
+    let holders = Policy { remove_holders: true, ..Policy::default() };
+    assert_eq!(remove_c(holders), ["rmmod a", "rmmod b", "rmmod c"]);
+    assert_eq!(remove_c(Policy { wait: true, ..Policy::default() }), ["rmmod c"]);
 }

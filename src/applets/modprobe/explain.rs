@@ -1,0 +1,76 @@
+//! Failures in kmod's words, and behind them what kmod does not say.
+
+use nix::errno::Errno;
+
+use crate::error::{Cause, Error};
+use crate::kernel::execute::{CommandFailure, Failed, Reason};
+use crate::kernel::load::Failure;
+use crate::kernel::reason;
+use crate::moddir::ModuleDir;
+use crate::name::ModuleName;
+
+/// That `name` was not inserted.
+pub fn could_not_insert(name: &ModuleName, cause: impl Into<Cause>) -> Error {
+    Error::new(format!("could not insert '{name}'"), cause)
+}
+
+/// Why `target` could not be inserted or removed: which of the modules that it
+/// needs it was, and all that is known about that.
+pub fn failed(
+    target: &ModuleName,
+    failed: &Failed,
+    first_time: bool,
+    modules: &ModuleDir,
+) -> Error {
+    let cause = cause(&failed.cause, first_time);
+    let error = match &failed.cause {
+        Reason::Remove(_) => Error::new(format!("could not remove '{}'", failed.module), cause),
+        _ => could_not_insert(target, cause),
+    };
+    let is_dependency = failed.module != *target && !matches!(failed.cause, Reason::Remove(_));
+    let error = match is_dependency {
+        true => error.note(format!("dependency '{}'", failed.module)),
+        false => error,
+    };
+    let error = match &failed.cause {
+        Reason::Insert(path, Failure::File(_)) => error.note(format!("file: {}", path.display())),
+        _ => error,
+    };
+    reason::add_for_step(error, failed, modules)
+}
+
+/// What went wrong with an `install` command, said before the failure.
+pub fn install_command(failed: &Failed) -> Option<Error> {
+    let Reason::Command(CommandFailure { install: true, command, outcome }) = &failed.cause else {
+        return None;
+    };
+    let (command, module) = (String::from_utf8_lossy(command), &failed.module);
+    let doing = format!("Error running install command '{command}' for module {module}");
+    Some(Error::new(doing, outcome.as_str()))
+}
+
+/// What went wrong with a `remove` command.
+pub fn remove_command(failed: &Failed) -> Option<Error> {
+    let Reason::Command(CommandFailure { install: false, outcome, .. }) = &failed.cause else {
+        return None;
+    };
+    let doing = format!("Error running remove command for {}", failed.module);
+    Some(Error::said(doing).note(outcome.as_str()))
+}
+
+/// The cause in kmod's words.
+pub fn cause(reason: &Reason, first_time: bool) -> Cause {
+    match reason {
+        Reason::Insert(_, Failure::Kernel(Errno::EEXIST)) if first_time => {
+            "Module already in kernel".into()
+        }
+        Reason::Insert(_, Failure::Kernel(Errno::ENOENT)) => {
+            "Unknown symbol in module, or unknown parameter (see dmesg)".into()
+        }
+        Reason::Insert(_, failure) => failure.into(),
+        Reason::Remove(Errno::ENOSYS) => "Module unloading is not supported".into(),
+        Reason::Remove(errno) => (*errno).into(),
+        Reason::Missing => "no file for it in modules.dep".into(),
+        Reason::Command(_) => Errno::EINVAL.into(),
+    }
+}

@@ -1,0 +1,107 @@
+//! What only looks: `-c`, `-R`, `--show-modversions`, `--show-exports`.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::JSON;
+use super::request::Request;
+use crate::error::{Cause, Error, Status};
+use crate::files;
+use crate::format::compression::{Kind, LIMIT, decompress};
+use crate::format::elf::ModuleElf;
+use crate::format::json::Json;
+use crate::name::ModuleName;
+use crate::output::print;
+use crate::resolve::resolve;
+
+impl Request<'_> {
+    /// The merged configuration, then the indexes of aliases and symbols.
+    pub fn show_config(&self) -> Status {
+        let config = self.sources.config;
+        if self.args.has(&JSON) {
+            return print(self.log, config.json().document().as_bytes());
+        }
+        let mut text = config.text();
+        text.extend_from_slice(b"\n# End of configuration files. Dumping indexes now:\n\n");
+        text.extend_from_slice(&self.sources.modules.alias_lines());
+        print(self.log, &text)
+    }
+
+    /// The modules that each name stands for.
+    pub fn show_alias(&self) -> Status {
+        let mut status = Status::Success;
+        let mut found = Vec::new();
+        for operand in self.names() {
+            let targets = resolve(self.sources, operand.as_bytes());
+            if targets.is_empty() {
+                status = status.merge(self.not_found(operand));
+            }
+            for target in targets {
+                if !self.args.has(&JSON) {
+                    status = status.merge(print(self.log, &line(&target.name)));
+                }
+                found.push(target.name);
+            }
+        }
+        if self.args.has(&JSON) {
+            let names = Json::texts(found.iter().map(ModuleName::as_bytes)).document();
+            status = status.merge(print(self.log, names.as_bytes()));
+        }
+        status
+    }
+
+    /// The symbols that a module imports or exports, with their versions.
+    pub fn show_versions(&self, exports: bool) -> Status {
+        let Some(operand) = self.args.operands.first() else { return Status::Failure };
+        let Some(path) = self.file(operand) else {
+            let name = operand.to_string_lossy();
+            return self.log.fatal(format_args!("Module {name} not found."));
+        };
+        let what = if exports { "symbols" } else { "modversions" };
+        let failed = |cause: Cause| {
+            let doing = format!("could not get {what} of {}", operand.to_string_lossy());
+            self.log.fatal(Error::new(doing, cause))
+        };
+        let content = match files::read(&path) {
+            Ok(content) => content,
+            Err(error) => return failed(error.into()),
+        };
+        let mut image = Vec::new();
+        if let Err(error) = decompress(Kind::of(&content), &content, LIMIT, &mut image) {
+            return failed(error.to_string().into());
+        }
+        let module = match ModuleElf::parse(&image) {
+            Ok(module) => module,
+            Err(what) => return failed(what.into()),
+        };
+        let (versions, none) = match exports {
+            true => (Some(module.exports()), "it exports no symbols"),
+            false => (module.imports(), "it has no versions of symbols"),
+        };
+        let Some(versions) = versions.filter(|versions| !versions.is_empty()) else {
+            return failed(none.into());
+        };
+        let mut text = Vec::new();
+        for (name, crc) in versions {
+            text.extend_from_slice(format!("0x{crc:08x}\t").as_bytes());
+            text.extend_from_slice(name);
+            text.push(b'\n');
+        }
+        print(self.log, &text)
+    }
+
+    /// The file that an operand means: itself, or that of the module it names.
+    fn file(&self, operand: &OsStr) -> Option<PathBuf> {
+        let path = PathBuf::from(operand);
+        if path.is_file() {
+            return Some(path);
+        }
+        let targets = resolve(self.sources, operand.as_bytes());
+        targets.iter().find_map(|target| Some(self.sources.modules.entry(&target.name)?.path))
+    }
+}
+
+fn line(name: &ModuleName) -> Vec<u8> {
+    [name.as_bytes(), b"\n"].concat()
+}

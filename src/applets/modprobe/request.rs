@@ -1,0 +1,322 @@
+//! One call of modprobe that inserts or removes: planned, then shown or done.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::explain::{self, could_not_insert};
+use super::{
+    ALL, CONFIG, DRY_RUN, ENVIRONMENT, FIRST_TIME, IGNORE_COMMANDS, JSON, QUIET, REMOVE,
+    REMOVE_DEPENDENCIES, REMOVE_HOLDERS, SHOW_DEPENDS, USE_BLACKLIST,
+};
+use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, SYSLOG, VERBOSE};
+use crate::error::{Error, Status};
+use crate::format::json::Json;
+use crate::format::params;
+use crate::kernel::InsertFlags;
+use crate::kernel::execute::{Event, Executor, Force};
+use crate::kernel::linux::Linux;
+use crate::output::{Level, Log, print};
+use crate::plan::{self, Action, Goal, Policy, Step, Verdict};
+use crate::resolve::{Sources, Target, resolve};
+use crate::root::Root;
+use crate::state::State;
+
+/// What is asked for, and where it is looked up.
+pub struct Request<'a> {
+    /// The command line.
+    pub args: &'a Args,
+    /// Where errors go.
+    pub log: &'a Log,
+    /// Where names are looked up.
+    pub sources: Sources<'a>,
+    /// How long to wait for a module in use.
+    pub wait: Duration,
+}
+
+/// That nothing more is to be done, as has been told.
+struct GivenUp;
+
+impl Request<'_> {
+    /// Inserts what is named.
+    pub fn insert(&self) -> Status {
+        let empty = self.args.has(&SHOW_DEPENDS);
+        let state = if empty { State::empty() } else { State::read(&Root::system()) };
+        let policy = self.policy();
+        let options = match self.args.has(&ALL) {
+            true => Vec::new(),
+            false => params::join(self.args.operands.get(1..).unwrap_or_default()),
+        };
+        self.for_each_goal(
+            |operand| self.targets(operand),
+            &mut |target| plan::insert(self.sources, &state, target, &options, &policy),
+            &mut |_| {},
+        )
+    }
+
+    /// Removes what is named.
+    pub fn remove(&self) -> Status {
+        let state = std::cell::RefCell::new(State::read(&Root::system()));
+        let policy = self.policy();
+        self.for_each_goal(
+            |operand| self.resolved(operand),
+            &mut |target| plan::remove(self.sources, &state.borrow(), &target, &policy),
+            // Each one that goes may have been using the next.
+            &mut |goal| match &goal.verdict {
+                Verdict::Steps(steps) if self.shows() => {
+                    steps.iter().for_each(|step| state.borrow_mut().forget(&step.module));
+                }
+                _ => *state.borrow_mut() = State::read(&Root::system()),
+            },
+        )
+    }
+
+    /// The operands that are names: all, or the first before its parameters.
+    pub fn names(&self) -> &[OsString] {
+        let count =
+            if self.args.has(&ALL) || self.removes() { self.args.operands.len() } else { 1 };
+        self.args.operands.get(..count).unwrap_or_default()
+    }
+
+    /// Tells that nobody knows a name. With `-a` the others still count.
+    pub fn not_found(&self, operand: &OsStr) -> Status {
+        let _ = self.give_up(self.unknown(operand));
+        Status::Failure
+    }
+
+    /// Tells what was wrong with the indexes, if anything was.
+    pub fn tell_damage(&self) {
+        let warnings = self.sources.modules.take_warnings();
+        warnings.iter().for_each(|warning| self.log.warning(warning));
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            blacklist_names: self.args.has(&USE_BLACKLIST),
+            ignore_commands: self.args.has(&IGNORE_COMMANDS),
+            remove_holders: self.args.has(&REMOVE_HOLDERS),
+            wait: !self.wait.is_zero(),
+        }
+    }
+
+    /// Whether modules are to be removed.
+    pub fn removes(&self) -> bool {
+        let options = [&REMOVE, &REMOVE_DEPENDENCIES, &REMOVE_HOLDERS];
+        options.iter().any(|option| self.args.has(option))
+    }
+
+    fn shows(&self) -> bool {
+        self.args.has(&DRY_RUN) || self.args.has(&SHOW_DEPENDS)
+    }
+
+    /// Finds, plans and reaches what each name stands for.
+    fn for_each_goal(
+        &self,
+        find: impl Fn(&OsStr) -> Result<Vec<Target>, Error>,
+        plan: &mut dyn FnMut(Target) -> Goal,
+        reached: &mut dyn FnMut(&Goal),
+    ) -> Status {
+        let kernel = self.kernel();
+        let mut executor = Executor::new(&kernel, self.force());
+        let mut shown = Vec::new();
+        let mut status = Status::Success;
+        'names: for operand in self.names() {
+            let result = match find(operand) {
+                Ok(targets) => {
+                    let mut goals = targets.into_iter().map(|target| {
+                        let goal = plan(target);
+                        let result = self.reach(&goal, &mut executor, &mut shown);
+                        reached(&goal);
+                        result
+                    });
+                    goals.try_fold(Status::Success, |all, one| Ok(all.merge(one?)))
+                }
+                Err(error) => self.give_up(error),
+            };
+            match result {
+                Ok(reached) => status = status.merge(reached),
+                Err(GivenUp) => {
+                    status = Status::Failure;
+                    break 'names;
+                }
+            }
+        }
+        if self.shows() && self.args.has(&JSON) {
+            status = status.merge(print(self.log, Json::List(shown).document().as_bytes()));
+        }
+        status
+    }
+
+    fn kernel(&self) -> Linux {
+        let mut kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
+        // A command may call modprobe again, which is to do as this one does.
+        let mut options = std::env::var_os(ENVIRONMENT).unwrap_or_default();
+        for path in self.args.values(&CONFIG) {
+            let quote = if path.as_bytes().contains(&b' ') { "\"" } else { "" };
+            [" -C ".as_ref(), quote.as_ref(), path.as_os_str(), quote.as_ref()]
+                .into_iter()
+                .for_each(|part: &OsStr| options.push(part));
+        }
+        for (option, text) in [(&SYSLOG, " -s"), (&QUIET, " -q"), (&VERBOSE, " -v")] {
+            (0..self.args.count(option)).for_each(|_| options.push(text));
+        }
+        let options = options.as_bytes().trim_ascii_start();
+        if !options.is_empty() {
+            kernel.set_variable(c"MODPROBE_OPTIONS", options.to_vec());
+        }
+        kernel
+    }
+
+    fn force(&self) -> Force {
+        Force {
+            insert: InsertFlags::force(
+                self.args.has(&FORCE),
+                self.args.has(&FORCE_MODVERSION),
+                self.args.has(&FORCE_VERMAGIC),
+            ),
+            remove: self.args.has(&FORCE),
+            first_time: self.args.has(&FIRST_TIME),
+            wait: self.wait,
+        }
+    }
+
+    /// What an operand stands for: a file or a name.
+    fn targets(&self, operand: &OsStr) -> Result<Vec<Target>, Error> {
+        let bytes = operand.as_bytes();
+        if bytes.starts_with(b"/") || bytes.starts_with(b"./") {
+            return existing(operand).map(|path| vec![Target::file(&path)]);
+        }
+        self.resolved(operand)
+    }
+
+    fn resolved(&self, operand: &OsStr) -> Result<Vec<Target>, Error> {
+        let targets = resolve(self.sources, operand.as_bytes());
+        if targets.is_empty() { Err(self.unknown(operand)) } else { Ok(targets) }
+    }
+
+    fn unknown(&self, operand: &OsStr) -> Error {
+        let name = operand.to_string_lossy();
+        if self.removes() {
+            return Error::said(format!("Module {name} not found."));
+        }
+        let directory = self.sources.modules.path().display();
+        if !self.sources.modules.is_indexed() {
+            let message = "no modules.dep.bin or modules.dep in";
+            self.log.error(format_args!("{message} {directory} (run depmod?)"));
+        }
+        Error::said(format!("Module {name} not found in directory {directory}"))
+    }
+
+    /// Shows a goal, or does it.
+    fn reach(
+        &self,
+        goal: &Goal,
+        executor: &mut Executor<'_>,
+        shown: &mut Vec<Json>,
+    ) -> Result<Status, GivenUp> {
+        let name = &goal.target;
+        let first_time = self.args.has(&FIRST_TIME);
+        let steps = match &goal.verdict {
+            Verdict::Steps(steps) => steps,
+            Verdict::InKernel if first_time => {
+                let error = could_not_insert(name, "Module already in kernel");
+                return Ok(self.log.error(error));
+            }
+            Verdict::Denied { module, place } => {
+                let error = could_not_insert(name, format!("denied by {place}"));
+                let error = match module == name {
+                    true => error,
+                    false => error.note(format!("dependency '{module}'")),
+                };
+                return Ok(self.log.error(error));
+            }
+            Verdict::NotInKernel if first_time => {
+                return self.give_up(Error::said(format!("Module {name} is not in kernel.")));
+            }
+            Verdict::InKernel | Verdict::Blacklisted | Verdict::NotInKernel => {
+                return Ok(Status::Success);
+            }
+            Verdict::Builtin => {
+                return self.give_up(Error::said(format!("Module {name} is builtin.")));
+            }
+            Verdict::InUse(module) => {
+                return self.give_up(Error::said(format!("Module {module} is in use.")));
+            }
+        };
+        if self.shows() {
+            return Ok(self.show(steps, shown));
+        }
+        match executor.run(steps, &mut |event| self.report(event)) {
+            Ok(()) => Ok(Status::Success),
+            Err(failed) => {
+                if let Some(error) = explain::remove_command(&failed) {
+                    return self.give_up(error);
+                }
+                if let Some(error) = explain::install_command(&failed) {
+                    self.log.error(error);
+                }
+                let error = explain::failed(name, &failed, first_time, self.sources.modules);
+                Ok(self.log.error(error))
+            }
+        }
+    }
+
+    fn show(&self, steps: &[Step], shown: &mut Vec<Json>) -> Status {
+        // A builtin is part of what an image needs to know, and nothing that a
+        // load would do.
+        let depends = self.args.has(&SHOW_DEPENDS);
+        let steps = steps.iter().filter(|step| depends || step.action != Action::Builtin);
+        if self.args.has(&JSON) {
+            shown.extend(steps.filter(|step| step.action != Action::Missing).map(Step::json));
+            return Status::Success;
+        }
+        print(self.log, &steps.flat_map(line).collect::<Vec<u8>>())
+    }
+
+    fn report(&self, event: Event<'_>) {
+        match event {
+            Event::Starting(step) => {
+                if self.args.has(&VERBOSE) && step.action != Action::Builtin {
+                    // A full standard output does not stop a load.
+                    let _ = print(self.log, &line(step));
+                }
+            }
+            Event::Inserted(module, path, route) => {
+                self.log.tell(Level::Info, route.tell(module, path));
+            }
+            Event::Passed(step, failed) => {
+                if let Some(error) = explain::install_command(failed) {
+                    self.log.error(error);
+                }
+                let cause = explain::cause(&failed.cause, false);
+                let module = &step.module;
+                self.log.tell(Level::Info, format_args!("passed over '{module}': {cause}"));
+            }
+        }
+    }
+
+    /// Tells why an operand is lost. With `-a` the others still count.
+    fn give_up(&self, error: Error) -> Result<Status, GivenUp> {
+        self.tell_damage();
+        if self.args.has(&ALL) {
+            self.log.warning(error);
+            return Ok(Status::Failure);
+        }
+        self.log.fatal(error);
+        Err(GivenUp)
+    }
+}
+
+/// The file that a path operand means, if it exists.
+fn existing(operand: &OsStr) -> Result<PathBuf, Error> {
+    let path = std::path::absolute(Path::new(operand));
+    path.and_then(|path| path.metadata().map(|_| path)).map_err(|error| {
+        let path = operand.to_string_lossy();
+        Error::new(format!("Failed to get module from path {path}"), error)
+    })
+}
+
+fn line(step: &Step) -> Vec<u8> {
+    step.line().map(|line| [line.as_slice(), b"\n"].concat()).unwrap_or_default()
+}

@@ -1,0 +1,165 @@
+//! The signature at the end of a module (kernel: `include/linux/
+//! module_signature.h`, `kernel/module/signing.c`):
+//!
+//! ```text
+//! module  signature  u8 algo, hash, id_type, signer_len, key_id_len, pad[3]
+//!                    u32 length of the signature, big-endian
+//!                    "~Module signature appended~\n"
+//! ```
+//!
+//! The signature is a PKCS#7 message in DER (RFC 2315), from which this reads
+//! who signed: `ContentInfo { oid, [0] SignedData { version, digests, content,
+//! [0] certificates?, [1] crls?, SET OF SignerInfo { version, issuer and serial
+//! number, … } } }`. What is anything else has no signer to tell.
+
+const MAGIC: &[u8] = b"~Module signature appended~\n";
+/// `PKEY_ID_PKCS7`
+const PKCS7: u8 = 2;
+/// The object identifier of a common name, 2.5.4.3.
+const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+
+const INTEGER: u8 = 0x02;
+const OBJECT_ID: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const CONTEXT_0: u8 = 0xa0;
+const CONTEXT_1: u8 = 0xa1;
+
+/// Who signed a module.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The common name of the key's issuer.
+    pub name: String,
+    /// The key's serial number, as `0A:1B:…`.
+    pub key: String,
+}
+
+/// Whether `image` is signed, and by whom if that is to be read.
+pub fn signer(image: &[u8]) -> Option<Option<Signer>> {
+    let rest = image.strip_suffix(MAGIC)?;
+    let (rest, information) = rest.split_last_chunk::<12>()?;
+    let [_, _, id_type, _, _, _, _, _, length @ ..] = information;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let signature = rest.get(rest.len().checked_sub(length)?..)?;
+    Some((*id_type == PKCS7).then(|| read(signature)).flatten())
+}
+
+fn read(message: &[u8]) -> Option<Signer> {
+    let (mut content_info, _) = expect(message, SEQUENCE)?;
+    expect_next(&mut content_info, OBJECT_ID)?;
+    let (explicit, _) = expect(content_info, CONTEXT_0)?;
+    let (mut signed_data, _) = expect(explicit, SEQUENCE)?;
+    expect_next(&mut signed_data, INTEGER)?;
+    expect_next(&mut signed_data, SET)?;
+    expect_next(&mut signed_data, SEQUENCE)?;
+    for optional in [CONTEXT_0, CONTEXT_1] {
+        let _ = expect_next(&mut signed_data, optional);
+    }
+    let (infos, _) = expect(signed_data, SET)?;
+    let (mut info, _) = expect(infos, SEQUENCE)?;
+    expect_next(&mut info, INTEGER)?;
+    let (mut identity, _) = expect(info, SEQUENCE)?;
+    let issuer = expect_next(&mut identity, SEQUENCE)?;
+    let serial = expect_next(&mut identity, INTEGER)?;
+    let key: Vec<String> = serial.iter().map(|byte| format!("{byte:02X}")).collect();
+    Some(Signer { name: common_name(issuer)?, key: key.join(":") })
+}
+
+fn common_name(mut names: &[u8]) -> Option<String> {
+    loop {
+        let set = expect_next(&mut names, SET)?;
+        let (mut pair, _) = expect(set, SEQUENCE)?;
+        if expect_next(&mut pair, OBJECT_ID)? == COMMON_NAME {
+            let (_, text, _) = element(pair)?;
+            return Some(String::from_utf8_lossy(text).into_owned());
+        }
+    }
+}
+
+/// Takes the first element off `bytes` if it has this tag.
+fn expect_next<'a>(bytes: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+    let (content, rest) = expect(bytes, tag)?;
+    *bytes = rest;
+    Some(content)
+}
+
+fn expect(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (found, content, rest) = element(bytes)?;
+    (found == tag).then_some((content, rest))
+}
+
+/// The first element of `bytes`: its tag, its content, and what follows.
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [tag, length, rest @ ..] = bytes else { return None };
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(*length), rest),
+        0x81..=0x84 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
+            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((*tag, content, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        let mut out = vec![tag, 0x82];
+        out.extend((content.len() as u16).to_be_bytes());
+        out.extend(content);
+        out
+    }
+
+    fn signed() -> Vec<u8> {
+        let pair = |oid: &[u8], text: &[u8]| {
+            der(SET, &[&der(SEQUENCE, &[&der(OBJECT_ID, &[oid]), &der(0x0c, &[text])])])
+        };
+        let issuer = der(SEQUENCE, &[&pair(&[0x55, 4, 6], b"XX"), &pair(COMMON_NAME, b"Key")]);
+        let identity = der(SEQUENCE, &[&issuer, &der(INTEGER, &[&[0x0a, 0xf1]])]);
+        let info = der(SEQUENCE, &[&der(INTEGER, &[&[1]]), &identity]);
+        let data = der(
+            SEQUENCE,
+            &[
+                &der(INTEGER, &[&[1]]),
+                &der(SET, &[]),
+                &der(SEQUENCE, &[]),
+                &der(CONTEXT_0, &[b"certificates"]),
+                &der(SET, &[&info]),
+            ],
+        );
+        let message = der(SEQUENCE, &[&der(OBJECT_ID, &[]), &der(CONTEXT_0, &[&data])]);
+        let mut file = b"\x7fELF module".to_vec();
+        file.extend(&message);
+        file.extend([0, 0, PKCS7, 0, 0, 0, 0, 0]);
+        file.extend((message.len() as u32).to_be_bytes());
+        file.extend(MAGIC);
+        file
+    }
+
+    #[test]
+    fn the_signer_is_read() {
+        let signer = signer(&signed()).unwrap().unwrap();
+        assert_eq!((signer.name.as_str(), signer.key.as_str()), ("Key", "0A:F1"));
+        assert_eq!(super::signer(b"\x7fELF"), None);
+    }
+
+    #[test]
+    fn no_truncation_or_flip_panics() {
+        let sound = signed();
+        for length in 0..sound.len() {
+            let _ = signer(&sound[length..]);
+        }
+        for at in 0..sound.len() {
+            for bit in 0..8 {
+                let mut flipped = sound.clone();
+                flipped[at] ^= 1 << bit;
+                let _ = signer(&flipped);
+            }
+        }
+    }
+}
