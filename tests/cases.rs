@@ -19,6 +19,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -95,10 +96,14 @@ fn run(args: &[String]) -> Result<ExitCode, String> {
             count(|kmod| matches!(kmod, Kmod::Differs(_))),
             count(|kmod| matches!(kmod, Kmod::Skip(_))),
         );
+        let mut unasked: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for case in &cases {
             if let Kmod::Skip(reason) = &case.kmod {
-                println!("kmod: not asked {}: {reason}", case.name);
+                unasked.entry(reason).or_default().push(&case.name);
             }
+        }
+        for (reason, names) in unasked {
+            println!("kmod: not asked, as {reason}: {}", names.join(" "));
         }
     } else {
         println!("kmod: no case compared (CASES_KMOD=none)");

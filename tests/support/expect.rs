@@ -77,8 +77,7 @@ fn parts(got: &Played) -> [(&'static str, &[u8]); 4] {
 /// layout.
 fn other_json(case: &Case, got: &[u8]) -> Option<String> {
     let wanted = fs::read(case.dir.join("stdout.json")).unwrap_or_default();
-    let split = |text: &[u8]| json::tokens(text).map(|tokens| tokens.join("\n"));
-    match (split(&wanted), split(got)) {
+    match (json::lines(&wanted), json::lines(got)) {
         (Ok(wanted), Ok(got)) if wanted == got => None,
         (Ok(wanted), Ok(got)) => {
             Some(format!("stdout\n{}", diff(wanted.as_bytes(), got.as_bytes())))

@@ -1,10 +1,25 @@
-//! JSON (RFC 8259) as a list of tokens: one document, or what is wrong with it.
+//! JSON (RFC 8259) in one layout: one document, or what is wrong with it.
 //!
 //! Two documents with the same tokens are the same but for their layout, so a
 //! case can hold the readable form of what a program prints in one line.
 
-/// The document's tokens, in order.
-pub fn tokens(text: &[u8]) -> Result<Vec<String>, String> {
+/// The document with a line for each value of a list and each key.
+pub fn lines(text: &[u8]) -> Result<String, String> {
+    let mut out = String::new();
+    for token in tokens(text)? {
+        if ["}", "]"].contains(&token.as_str()) {
+            out.push('\n');
+        }
+        out.push_str(&token);
+        if [",", "{", "["].contains(&token.as_str()) {
+            out.push('\n');
+        }
+    }
+    out.push('\n');
+    Ok(out)
+}
+
+fn tokens(text: &[u8]) -> Result<Vec<String>, String> {
     let text = std::str::from_utf8(text).map_err(|e| format!("no UTF-8: {e}"))?;
     let mut reader = Reader { text, at: 0, tokens: Vec::new() };
     reader.value(0)?;
