@@ -21,6 +21,16 @@ const LINES: usize = 64;
 /// Priorities from here on are of programs that write to the kernel's log.
 const USER_FACILITY: u32 = 1 << 3;
 
+/// How lines start that speak of a module without its name.
+const NAMELESS: [&[u8]; 6] = [
+    b"module: ",
+    b"Loading of ",
+    b"Lockdown: ",
+    b"Invalid ELF ",
+    b"Invalid architecture in ELF",
+    b"decompression failed",
+];
+
 /// A reader of the kernel's log.
 pub struct KernelLog {
     path: PathBuf,
@@ -76,8 +86,7 @@ fn about(record: &[u8], name: &[u8]) -> Option<String> {
     if priority >= USER_FACILITY {
         return None;
     }
-    let prefixes = [&b"module: "[..], b"Loading of ", b"Lockdown: "];
-    let about_modules = prefixes.iter().any(|prefix| text.starts_with(prefix));
+    let about_modules = NAMELESS.iter().any(|start| text.starts_with(start));
     let is_taint = text.ends_with(b"taints kernel.") || text.ends_with(b"tainting kernel");
     let text_about = (about_modules || has_word(text, name)) && !is_taint;
     text_about.then(|| String::from_utf8_lossy(text).into_owned())

@@ -15,6 +15,7 @@ use crate::format::compression::{Kind, LIMIT, decompress};
 use crate::format::elf::ModuleElf;
 use crate::format::signature;
 use crate::moddir::ModuleDir;
+use crate::name::ModuleName;
 
 /// How many names of a kind are told.
 const NAMES: usize = 12;
@@ -53,6 +54,13 @@ pub fn add_for_step(error: Error, failed: &Failed, modules: &ModuleDir) -> Error
         Reason::Insert(path, failure) => add(error, path, failure, &failed.kernel, modules),
         _ => error.kernel(&failed.kernel),
     }
+}
+
+/// The name that the module in `path` has for the kernel, which need not be its
+/// file's.
+pub fn name(path: &Path) -> Option<ModuleName> {
+    let image = read(path)?;
+    Some(ModuleName::new(ModuleElf::parse(&image).ok()?.value(b"name")?))
 }
 
 /// The uncompressed content of a module's file.
