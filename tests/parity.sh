@@ -40,23 +40,8 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 2' INT TERM
 mkdir "$work/config"
 
-# All softdep lines of a module count for nanomod, only the first for kmod: both
-# are told all of them in one line, in a file that sorts before modules.softdep.
-awk '
-    $1 == "softdep" {
-        if (!($2 in pre)) modules[++count] = $2
-        list = ""
-        for (i = 3; i <= NF; i++) {
-            if ($i == "pre:" || $i == "post:") list = $i
-            else if (list == "pre:") pre[$2] = pre[$2] " " $i
-            else if (list == "post:") post[$2] = post[$2] " " $i
-        }
-        pre[$2] = pre[$2]
-    }
-    END {
-        for (i = 1; i <= count; i++)
-            print "softdep " modules[i] " pre:" pre[modules[i]] " post:" post[modules[i]]
-    }' "$modules/modules.softdep" >"$work/config/00-softdeps.conf"
+awk -f "$(dirname "$0")/softdeps.awk" "$modules/modules.softdep" \
+    >"$work/config/00-softdeps.conf"
 
 ask() { # ask kmod|nanomod ARGUMENT…
     peer=$1

@@ -110,14 +110,14 @@ boot() {
         /^Warning: tempdir/d; /^SeaBIOS/d; /^Booting from ROM/d'
 }
 
-# make_disk FILE makes an ext4 disk with a root of busybox and root-init.
+# make_disk FILE INIT makes an ext4 disk with a root of busybox and that init.
 make_disk() {
     local root
     root=$(mktemp -d)
     mkdir -p "$root"/{bin,sbin,dev,proc,run,sys}
     cp /bin/busybox "$root/bin/busybox"
     ln -s busybox "$root/bin/sh"
-    install -m 755 "$top/scripts/lib/root-init" "$root/sbin/init"
+    install -m 755 "$2" "$root/sbin/init"
     truncate -s 32M "$1"
     mkfs.ext4 -q -d "$root" "$1"
     rm -rf "$root"
