@@ -113,6 +113,10 @@ fn run(args: &Args, log: &Log) -> Status {
     if args.has(&REMOVE_DEPENDENCIES) {
         log.warning("--remove-dependencies is deprecated, use --remove");
     }
+    let shown = [&SHOW_DEPENDS, &DRY_RUN, &SHOW_ALIAS, &SHOW_CONFIG];
+    if args.has(&JSON) && !shown.iter().any(|option| args.has(option)) {
+        return log.error("--json goes with -D, -n, -R or -c");
+    }
     let wait = match args.value(&WAIT).map(|value| (value, milliseconds(value.as_bytes()))) {
         None => Duration::ZERO,
         Some((_, Some(wait))) => wait,
