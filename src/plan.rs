@@ -104,6 +104,10 @@ pub enum Origin {
     Softdep,
 }
 
+/// How many soft dependencies of soft dependencies are followed: more than anyone
+/// has, and few enough for any stack.
+const SOFTDEP_DEPTH: usize = 200;
+
 /// How to plan.
 #[derive(Debug, Default, Clone)]
 pub struct Policy {

@@ -4,7 +4,7 @@
 //! to the first, each between its soft dependencies, and what is met both as a
 //! dependency and as a soft dependency stands there twice.
 
-use super::{Action, Goal, Origin, Policy, Step, Verdict};
+use super::{Action, Goal, Origin, Policy, SOFTDEP_DEPTH, Step, Verdict};
 use crate::name::ModuleName;
 use crate::resolve::{Sources, Target, resolve};
 use crate::state::State;
@@ -57,6 +57,7 @@ struct Order<'a> {
     queue: Vec<Queued>,
     visited: Vec<Key>,
     required: Vec<Key>,
+    depth: usize,
     /// What must be inserted and must not, and who says so.
     denied: Option<(ModuleName, String)>,
 }
@@ -65,7 +66,7 @@ impl<'a> Order<'a> {
     fn new(sources: Sources<'a>, state: &'a State, policy: &'a Policy, target: &Target) -> Self {
         let goal = key(target);
         let (queue, visited, required) = (Vec::new(), Vec::new(), vec![goal.clone()]);
-        Self { sources, state, policy, goal, queue, visited, required, denied: None }
+        Self { sources, state, policy, goal, queue, visited, required, depth: 0, denied: None }
     }
 
     fn in_kernel(&self, name: &ModuleName) -> bool {
@@ -124,11 +125,16 @@ impl<'a> Order<'a> {
     }
 
     fn softdeps(&mut self, names: &[Vec<u8>]) {
+        if self.depth == SOFTDEP_DEPTH {
+            return;
+        }
+        self.depth += 1;
         for name in names {
             for target in resolve(self.sources, name) {
                 self.visit(target, Origin::Softdep);
             }
         }
+        self.depth -= 1;
     }
 
     fn push(&mut self, target: Target, origin: Origin) {

@@ -1,6 +1,6 @@
 //! The order of removal.
 
-use super::{Action, Goal, Origin, Policy, Step, Verdict};
+use super::{Action, Goal, Origin, Policy, SOFTDEP_DEPTH, Step, Verdict};
 use crate::config::Softdep;
 use crate::format::text::{CMDLINE_OPTS, replace};
 use crate::name::ModuleName;
@@ -10,7 +10,8 @@ use crate::state::State;
 /// Plans to remove `target`, then what it needed if nothing else does, from a
 /// kernel whose modules are `state`.
 pub fn remove(sources: Sources<'_>, state: &State, target: &Target, policy: &Policy) -> Goal {
-    let mut removal = Removal { sources, state, policy, steps: Vec::new(), visited: Vec::new() };
+    let (steps, visited) = (Vec::new(), Vec::new());
+    let mut removal = Removal { sources, state, policy, steps, visited, depth: 0 };
     let verdict = match removal.visit(&target.name, Origin::Target) {
         Ok(()) => Verdict::Steps(removal.steps),
         Err(verdict) => verdict,
@@ -24,6 +25,7 @@ struct Removal<'a> {
     policy: &'a Policy,
     steps: Vec<Step>,
     visited: Vec<ModuleName>,
+    depth: usize,
 }
 
 impl Removal<'_> {
@@ -75,6 +77,10 @@ impl Removal<'_> {
     }
 
     fn softdeps(&mut self, names: &[Vec<u8>]) {
+        if self.depth == SOFTDEP_DEPTH {
+            return;
+        }
+        self.depth += 1;
         let resolved = names.iter().flat_map(|name| resolve(self.sources, name));
         for target in resolved.collect::<Vec<_>>().iter().rev() {
             // A soft dependency that can't go stays, and with it what it needs.
@@ -83,6 +89,7 @@ impl Removal<'_> {
                 self.steps.truncate(length);
             }
         }
+        self.depth -= 1;
     }
 
     /// How many users the module has left once the steps so far are done.

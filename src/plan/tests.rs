@@ -169,3 +169,15 @@ fn holders_go_first() {
     assert_eq!(remove_c(holders), ["rmmod a", "rmmod b", "rmmod c"]);
     assert_eq!(remove_c(Policy { wait: true, ..Policy::default() }), ["rmmod c"]);
 }
+
+#[test]
+fn a_long_chain_of_soft_dependencies_ends_somewhere() {
+    let (mut dep, mut conf) = (String::new(), String::new());
+    for n in 0..5000 {
+        dep.push_str(&format!("m{n}.ko:\n"));
+        conf.push_str(&format!("softdep m{n} pre: m{}\n", n + 1));
+    }
+    let steps = load("m0", &[("modules.dep", &dep), ("local.conf", &conf)]);
+    assert_eq!(steps.len(), 1 + SOFTDEP_DEPTH);
+    assert_eq!(steps.last().unwrap(), "insmod m0.ko cli=1");
+}
