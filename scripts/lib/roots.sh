@@ -28,14 +28,17 @@ debian_root() {
     echo "$dir"
 }
 
-# in_root ROOT COMMAND... runs it there. The mounts end with it.
+# in_root ROOT COMMAND... runs it there, with /proc and /sys; /dev is the root's own.
 in_root() {
-    local root=$1
+    local root=$1 propagation=private
     shift
+    # In a chroot that is no mount point, mounts can't be kept to ourselves.
+    unshare --mount true 2>/dev/null || propagation=unchanged
     # shellcheck disable=SC2016 # the inner shell's own
-    unshare --mount sh -euc 'cd "$0"
+    unshare --mount --propagation "$propagation" sh -euc 'cd "$0"
+        trap "umount -l proc sys" EXIT
+        trap "exit 1" INT TERM
         mount -t proc proc proc
-        mount --rbind /sys sys
-        mount --rbind /dev dev
-        exec chroot . env -i PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C "$@"' "$root" "$@" </dev/null
+        mount -t sysfs sys sys
+        chroot . env -i PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C "$@"' "$root" "$@" </dev/null
 }
