@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::index::Index;
+use crate::format::modinfo::Field;
 use crate::format::pages::{Damage, Pages};
 use crate::format::text;
 use crate::name::ModuleName;
@@ -141,6 +142,12 @@ impl ModuleDir {
     /// The builtin modules that have an alias matching `name`.
     pub fn builtin_aliased(&self, name: &[u8]) -> Vec<ModuleName> {
         self.patterns(&self.builtin_aliases, name, text::builtin_aliased)
+    }
+
+    /// What `modules.builtin.modinfo` has on module `name`.
+    pub fn builtin_fields(&self, name: &ModuleName) -> Vec<Field> {
+        let text = self.builtin_aliases.text(self).unwrap_or_default();
+        text::builtin_fields(text, name)
     }
 
     /// Whether the kernel has module `name` built in.

@@ -3,6 +3,7 @@
 mod insmod;
 mod install;
 mod lsmod;
+mod modinfo;
 mod modprobe;
 mod rmmod;
 
@@ -11,7 +12,8 @@ use crate::error::Status;
 use crate::output::{Level, Log, print};
 
 /// What nanomod can be called as, in the order of help.
-static APPLETS: [&Applet; 4] = [&insmod::APPLET, &modprobe::APPLET, &rmmod::APPLET, &lsmod::APPLET];
+static APPLETS: [&Applet; 5] =
+    [&insmod::APPLET, &modprobe::APPLET, &rmmod::APPLET, &lsmod::APPLET, &modinfo::APPLET];
 
 /// nanomod itself: lists the others.
 pub static NANOMOD: Applet = Applet {
@@ -23,6 +25,7 @@ pub static NANOMOD: Applet = Applet {
   modprobe   Insert or remove a module with what it needs
   rmmod      Remove modules
   lsmod      List the modules in the kernel
+  modinfo    Print what modules say of themselves
   install    Make links to nanomod that are called like the applets
 
 A link to nanomod called like an applet is that applet.

@@ -14,6 +14,8 @@ pub enum Json {
     List(Vec<Json>),
     /// An object.
     Object(Vec<(&'static str, Json)>),
+    /// An object with keys from somewhere else.
+    Map(Vec<(Vec<u8>, Json)>),
 }
 
 impl Json {
@@ -38,6 +40,7 @@ impl Json {
         match self {
             Self::List(items) => list(&mut out, "[\n", "\n]", ",\n", items, Self::write),
             Self::Object(members) => list(&mut out, "{\n", "\n}", ",\n", members, member),
+            Self::Map(members) => list(&mut out, "{\n", "\n}", ",\n", members, entry),
             other => other.write(&mut out),
         }
         out.push('\n');
@@ -51,12 +54,19 @@ impl Json {
             Self::Text(text) => string(out, &String::from_utf8_lossy(text)),
             Self::List(items) => list(out, "[", "]", ", ", items, Self::write),
             Self::Object(members) => list(out, "{", "}", ", ", members, member),
+            Self::Map(members) => list(out, "{", "}", ", ", members, entry),
         }
     }
 }
 
 fn member((key, value): &(&'static str, Json), out: &mut String) {
     string(out, key);
+    out.push_str(": ");
+    value.write(out);
+}
+
+fn entry((key, value): &(Vec<u8>, Json), out: &mut String) {
+    string(out, &String::from_utf8_lossy(key));
     out.push_str(": ");
     value.write(out);
 }

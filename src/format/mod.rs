@@ -5,6 +5,7 @@ pub mod elf;
 mod gzip;
 pub mod index;
 pub mod json;
+pub mod modinfo;
 pub mod pages;
 pub mod params;
 pub mod signature;

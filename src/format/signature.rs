@@ -8,9 +8,10 @@
 //! ```
 //!
 //! The signature is a PKCS#7 message in DER (RFC 2315), from which this reads
-//! who signed: `ContentInfo { oid, [0] SignedData { version, digests, content,
+//! who signed, and with what: `ContentInfo { oid, [0] SignedData { version, digests, content,
 //! [0] certificates?, [1] crls?, SET OF SignerInfo { version, issuer and serial
-//! number, … } } }`. What is anything else has no signer to tell.
+//! number, digest, [0] attributes?, algorithm, signature, … } } }`. What is anything
+//! else has no signer to tell.
 
 const MAGIC: &[u8] = b"~Module signature appended~\n";
 /// `PKEY_ID_PKCS7`
@@ -19,32 +20,43 @@ const PKCS7: u8 = 2;
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
 const INTEGER: u8 = 0x02;
+const OCTETS: u8 = 0x04;
 const OBJECT_ID: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const CONTEXT_0: u8 = 0xa0;
 const CONTEXT_1: u8 = 0xa1;
 
-/// Who signed a module.
+/// A module's signature, as far as it can be read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Signer {
+pub struct Signature<'a> {
     /// The common name of the key's issuer.
-    pub name: String,
-    /// The key's serial number, as `0A:1B:…`.
-    pub key: String,
+    pub signer: String,
+    /// The key's serial number.
+    pub key: &'a [u8],
+    /// The digest that was signed, as the kernel calls it.
+    pub digest: &'static str,
+    /// The signature itself.
+    pub bytes: &'a [u8],
 }
 
-/// Whether `image` is signed, and by whom if that is to be read.
-pub fn signer(image: &[u8]) -> Option<Option<Signer>> {
+/// Whether `image` is signed, and how if that is to be read.
+pub fn signature(image: &[u8]) -> Option<Option<Signature<'_>>> {
     let rest = image.strip_suffix(MAGIC)?;
     let (rest, information) = rest.split_last_chunk::<12>()?;
     let [_, _, id_type, _, _, _, _, _, length @ ..] = information;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    let signature = rest.get(rest.len().checked_sub(length)?..)?;
-    Some((*id_type == PKCS7).then(|| read(signature)).flatten())
+    let message = rest.get(rest.len().checked_sub(length)?..)?;
+    Some((*id_type == PKCS7).then(|| read(message)).flatten())
 }
 
-fn read(message: &[u8]) -> Option<Signer> {
+/// Bytes as `0A:1B:…`.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    bytes.join(":")
+}
+
+fn read(message: &[u8]) -> Option<Signature<'_>> {
     let (mut content_info, _) = expect(message, SEQUENCE)?;
     expect_next(&mut content_info, OBJECT_ID)?;
     let (explicit, _) = expect(content_info, CONTEXT_0)?;
@@ -58,11 +70,33 @@ fn read(message: &[u8]) -> Option<Signer> {
     let (infos, _) = expect(signed_data, SET)?;
     let (mut info, _) = expect(infos, SEQUENCE)?;
     expect_next(&mut info, INTEGER)?;
-    let (mut identity, _) = expect(info, SEQUENCE)?;
+    let mut identity = expect_next(&mut info, SEQUENCE)?;
     let issuer = expect_next(&mut identity, SEQUENCE)?;
     let serial = expect_next(&mut identity, INTEGER)?;
-    let key: Vec<String> = serial.iter().map(|byte| format!("{byte:02X}")).collect();
-    Some(Signer { name: common_name(issuer)?, key: key.join(":") })
+    let (digest, _) = expect(expect_next(&mut info, SEQUENCE)?, OBJECT_ID)?;
+    let _ = expect_next(&mut info, CONTEXT_0);
+    expect_next(&mut info, SEQUENCE)?;
+    let (bytes, _) = expect(info, OCTETS)?;
+    // A number whose first bit is set has a zero in front, for its sign.
+    let key = serial.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(serial);
+    Some(Signature { signer: common_name(issuer)?, key, digest: digest_name(digest), bytes })
+}
+
+fn digest_name(object_id: &[u8]) -> &'static str {
+    match object_id {
+        [0x2b, 0x0e, 0x03, 0x02, 0x1a] => "sha1",
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, which] => match which {
+            1 => "sha256",
+            2 => "sha384",
+            3 => "sha512",
+            4 => "sha224",
+            8 => "sha3-256",
+            9 => "sha3-384",
+            10 => "sha3-512",
+            _ => "unknown",
+        },
+        _ => "unknown",
+    }
 }
 
 fn common_name(mut names: &[u8]) -> Option<String> {
@@ -120,8 +154,13 @@ mod tests {
             der(SET, &[&der(SEQUENCE, &[&der(OBJECT_ID, &[oid]), &der(0x0c, &[text])])])
         };
         let issuer = der(SEQUENCE, &[&pair(&[0x55, 4, 6], b"XX"), &pair(COMMON_NAME, b"Key")]);
-        let identity = der(SEQUENCE, &[&issuer, &der(INTEGER, &[&[0x0a, 0xf1]])]);
-        let info = der(SEQUENCE, &[&der(INTEGER, &[&[1]]), &identity]);
+        let identity = der(SEQUENCE, &[&issuer, &der(INTEGER, &[&[0, 0xfa, 0x01]])]);
+        let sha256 = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
+        let algorithm = der(SEQUENCE, &[&der(OBJECT_ID, &[&sha256])]);
+        let info = der(
+            SEQUENCE,
+            &[&der(INTEGER, &[&[1]]), &identity, &algorithm, &algorithm, &der(OCTETS, &[b"sig"])],
+        );
         let data = der(
             SEQUENCE,
             &[
@@ -143,22 +182,24 @@ mod tests {
 
     #[test]
     fn the_signer_is_read() {
-        let signer = signer(&signed()).unwrap().unwrap();
-        assert_eq!((signer.name.as_str(), signer.key.as_str()), ("Key", "0A:F1"));
-        assert_eq!(super::signer(b"\x7fELF"), None);
+        let file = signed();
+        let read = signature(&file).unwrap().unwrap();
+        assert_eq!((read.signer.as_str(), hexadecimal(read.key).as_str()), ("Key", "FA:01"));
+        assert_eq!((read.digest, read.bytes), ("sha256", &b"sig"[..]));
+        assert_eq!(signature(b"\x7fELF"), None);
     }
 
     #[test]
     fn no_truncation_or_flip_panics() {
         let sound = signed();
         for length in 0..sound.len() {
-            let _ = signer(&sound[length..]);
+            let _ = signature(&sound[length..]);
         }
         for at in 0..sound.len() {
             for bit in 0..8 {
                 let mut flipped = sound.clone();
                 flipped[at] ^= 1 << bit;
-                let _ = signer(&flipped);
+                let _ = signature(&flipped);
             }
         }
     }

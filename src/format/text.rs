@@ -9,6 +9,7 @@
 //! modules.builtin.modinfo  module.key=value NUL …
 //! ```
 
+use super::modinfo::Field;
 use crate::name::{ModuleName, fold_alias, glob};
 
 /// The lines of a file without their line feeds.
@@ -72,6 +73,18 @@ pub fn builtin_aliased(modinfo: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
             glob(&fold_alias(pattern)?, text).then(|| module.to_vec())
         })
         .collect()
+}
+
+/// The entries of a builtin module in `modules.builtin.modinfo`.
+pub fn builtin_fields(modinfo: &[u8], name: &ModuleName) -> Vec<Field> {
+    let field = |entry: &[u8]| {
+        let dot = entry.iter().position(|&c| c == b'.')?;
+        let (module, rest) = entry.split_at_checked(dot)?;
+        let equals = rest.iter().position(|&c| c == b'=')?;
+        let (key, value) = (rest.get(1..equals)?.to_vec(), rest.get(equals + 1..)?.to_vec());
+        (ModuleName::new(module) == *name).then_some(Field { key, value })
+    };
+    modinfo.split(|&c| c == 0).filter_map(field).collect()
 }
 
 /// What an `install` command writes for the module's parameters.

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::files;
 use crate::format::compression::{Kind, LIMIT, decompress};
 use crate::format::elf::ModuleElf;
-use crate::format::signature;
+use crate::format::signature::{hexadecimal, signature};
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 
@@ -139,10 +139,10 @@ fn parameters(image: &[u8], words: &[String]) -> Option<String> {
 }
 
 fn signed(image: &[u8]) -> String {
-    match signature::signer(image) {
+    match signature(image) {
         None => "file: not signed".to_owned(),
         Some(None) => "file: signed, but not readably by whom".to_owned(),
-        Some(Some(signer)) => format!("file: signed by '{}', key {}", signer.name, signer.key),
+        Some(Some(by)) => format!("file: signed by '{}', key {}", by.signer, hexadecimal(by.key)),
     }
 }
 

@@ -1,0 +1,271 @@
+//! `modinfo`: what a module says of itself, from its file's `.modinfo` section and
+//! signature, or for a builtin from `modules.builtin.modinfo`.
+//!
+//! Fields are shown in the file's order, parameters at the end, each with its type.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Applet, Args, Opt};
+use crate::config::Config;
+use crate::error::{Cause, Error, Status};
+use crate::files;
+use crate::format::compression::{Kind, LIMIT, decompress};
+use crate::format::elf::ModuleElf;
+use crate::format::json::Json;
+use crate::format::modinfo::{Field, fields, parameters};
+use crate::kernel::linux::release;
+use crate::moddir::ModuleDir;
+use crate::name::ModuleName;
+use crate::output::{Level, Log, print};
+use crate::resolve::{Sources, resolve};
+use crate::root::Root;
+
+static AUTHOR: Opt = Opt::switch('a', "author", "Print only 'author'");
+static DESCRIPTION: Opt = Opt::switch('d', "description", "Print only 'description'");
+static LICENSE: Opt = Opt::switch('l', "license", "Print only 'license'");
+static PARAMETERS: Opt = Opt::switch('p', "parameters", "Print only the parameters");
+static FILENAME: Opt = Opt::switch('n', "filename", "Print only 'filename'");
+static FIELD: Opt = Opt::value('F', "field", "FIELD", "Print only this field");
+static NULL: Opt = Opt::switch('0', "null", "End each line with a NUL");
+static MODNAME: Opt = Opt::switch('m', "modname", "NAME is no alias and no file");
+static SET_VERSION: Opt =
+    Opt::value('k', "set-version", "RELEASE", "Use this release in place of 'uname -r'");
+static BASEDIR: Opt = Opt::value('b', "basedir", "DIR", "Look for modules in DIR/lib/modules");
+static JSON: Opt = Opt::long("json", "Print JSON");
+
+/// The command.
+pub static APPLET: Applet = Applet {
+    name: "modinfo",
+    about: "Print what modules say of themselves",
+    operands: "NAME|FILE...",
+    notes: "NAME is a module's name, an alias or a modalias.",
+    options: &[
+        &AUTHOR,
+        &DESCRIPTION,
+        &LICENSE,
+        &PARAMETERS,
+        &FILENAME,
+        &FIELD,
+        &NULL,
+        &MODNAME,
+        &SET_VERSION,
+        &BASEDIR,
+        &JSON,
+    ],
+    environment: None,
+    level: Level::Error,
+    run,
+};
+
+fn run(args: &Args, log: &Log) -> Status {
+    if args.operands.is_empty() {
+        return log.error("missing module or filename.");
+    }
+    let root = match args.value(&BASEDIR).filter(|dir| !dir.is_empty()) {
+        None => Root::system(),
+        Some(dir) => match files::absolute(Path::new(dir)) {
+            Ok(dir) => Root::new(&dir),
+            Err(error) => {
+                return log.error(Error::new("could not read the current directory", error));
+            }
+        },
+    };
+    let release = match args.value(&SET_VERSION) {
+        Some(version) => version.as_bytes().to_vec(),
+        None => release().unwrap_or_default(),
+    };
+    let modules = ModuleDir::new(&root, &release);
+    let config = Config::load(&Root::system(), &[], modules.path());
+    let printer = Printer::new(args, log);
+    let sources = Sources { config: &config, modules: &modules };
+    let mut status = Status::Success;
+    let mut shown = Vec::new();
+    for operand in &args.operands {
+        match find(sources, operand, args.has(&MODNAME)) {
+            Ok(found) => {
+                for module in found {
+                    status = status.merge(printer.show(&module, &modules, &mut shown));
+                }
+            }
+            Err(error) => status = status.merge(log.error(error)),
+        }
+    }
+    modules.take_warnings().iter().for_each(|warning| log.warning(warning));
+    if args.has(&JSON) {
+        status = status.merge(print(log, Json::List(shown).document().as_bytes()));
+    }
+    status
+}
+
+/// A module, and its file unless it is builtin.
+struct Found {
+    name: ModuleName,
+    path: Option<PathBuf>,
+}
+
+fn find(sources: Sources<'_>, operand: &OsStr, by_name: bool) -> Result<Vec<Found>, Error> {
+    let bytes = operand.as_bytes();
+    let shown = operand.to_string_lossy();
+    let path = Path::new(operand);
+    if !by_name && is_module_file(path) {
+        let path = files::absolute(path)
+            .map_err(|error| Error::new("could not read the current directory", error))?;
+        return Ok(vec![Found { name: ModuleName::from_path(bytes), path: Some(path) }]);
+    }
+    let found = |name: ModuleName| {
+        let path = sources.modules.entry(&name).map(|entry| entry.path);
+        Found { name, path }
+    };
+    if by_name {
+        let name = ModuleName::new(bytes);
+        let known = sources.modules.contains(&name) || sources.modules.is_builtin(&name);
+        let unknown = || Error::said(format!("Module name {shown} not found."));
+        return known.then(|| vec![found(name)]).ok_or_else(unknown);
+    }
+    if crate::name::fold_alias(bytes).is_none() {
+        return Err(Error::said(format!("Module alias {shown} not found.")));
+    }
+    match resolve(sources, bytes) {
+        targets if targets.is_empty() => Err(Error::said(format!("Module {shown} not found."))),
+        targets => Ok(targets.into_iter().map(|target| found(target.name)).collect()),
+    }
+}
+
+/// Whether `path` is a file that is called like a module.
+fn is_module_file(path: &Path) -> bool {
+    let name = path.as_os_str().as_bytes();
+    let suffixes = [&b".ko"[..], b".ko.gz", b".ko.xz", b".ko.zst"];
+    suffixes.iter().any(|suffix| name.ends_with(suffix)) && path.is_file()
+}
+
+struct Printer<'a> {
+    log: &'a Log,
+    only: Option<Vec<u8>>,
+    end: u8,
+    json: bool,
+}
+
+impl<'a> Printer<'a> {
+    fn new(args: &Args, log: &'a Log) -> Self {
+        let fields: [(&Opt, &[u8]); 5] = [
+            (&AUTHOR, b"author"),
+            (&DESCRIPTION, b"description"),
+            (&LICENSE, b"license"),
+            (&PARAMETERS, b"parm"),
+            (&FILENAME, b"filename"),
+        ];
+        let named = fields.iter().find(|(option, _)| args.has(option));
+        let only = match args.value(&FIELD) {
+            Some(field) => Some(field.as_bytes().to_vec()),
+            None => named.map(|(_, field)| field.to_vec()),
+        };
+        let end = if args.has(&NULL) { 0 } else { b'\n' };
+        Self { log, only, end, json: args.has(&JSON) }
+    }
+
+    fn show(&self, module: &Found, modules: &ModuleDir, shown: &mut Vec<Json>) -> Status {
+        // What is known without the file is shown even if that is damaged.
+        let mut all = Vec::new();
+        if module.path.is_none() {
+            all.push(field("name", module.name.as_bytes()));
+        }
+        let path =
+            module.path.as_ref().map_or(&b"(builtin)"[..], |path| path.as_os_str().as_bytes());
+        all.push(field("filename", path));
+        let own = all.len();
+        let mut status = Status::Success;
+        if self.only.as_deref() != Some(b"filename") {
+            match read(module, modules) {
+                Ok(fields) => all.extend(fields),
+                Err(cause) => {
+                    let doing = format!("could not get modinfo from '{}'", module.name);
+                    status = self.log.error(Error::new(doing, cause));
+                }
+            }
+        }
+        if self.json {
+            shown.push(self.object(&all));
+            return status;
+        }
+        print(self.log, &self.text(&all, own)).merge(status)
+    }
+
+    /// Lines of `all`, of which the file's own start at `own`.
+    fn text(&self, all: &[Field], own: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        let parameters = parameters(all, self.only.is_some());
+        if let Some(only) = &self.only {
+            let values: Vec<&[u8]> = match only.as_slice() {
+                b"parm" => parameters.iter().map(Vec::as_slice).collect(),
+                only => all.iter().filter(|f| f.key == only).map(|f| &*f.value).collect(),
+            };
+            for value in values {
+                text.extend_from_slice(value);
+                text.push(self.end);
+            }
+            return text;
+        }
+        let is_parameter = |field: &&Field| field.key == b"parm" || field.key == b"parmtype";
+        let fields = all.iter().filter(|field| !is_parameter(field));
+        let fields = fields.map(|field| (&*field.key, &*field.value));
+        let fields = fields.chain(parameters.iter().map(|p| (&b"parm"[..], &**p)));
+        for (at, (key, value)) in fields.enumerate() {
+            text.extend_from_slice(key);
+            // Who reads NULs gets no columns, but for what is not the file's own.
+            if self.end == 0 && at >= own && key != b"parm" {
+                text.push(b'=');
+            } else {
+                text.push(b':');
+                let padding = 15usize.saturating_sub(key.len());
+                text.resize(text.len() + padding, b' ');
+            }
+            text.extend_from_slice(value);
+            text.push(self.end);
+        }
+        text
+    }
+
+    /// An object with an array for each field, as fields may come several times.
+    fn object(&self, all: &[Field]) -> Json {
+        let mut members: Vec<(Vec<u8>, Vec<Json>)> = Vec::new();
+        let mut add =
+            |key: &[u8], value: &[u8]| match members.iter_mut().find(|(other, _)| other == key) {
+                Some((_, values)) => values.push(Json::text(value)),
+                None => members.push((key.to_vec(), vec![Json::text(value)])),
+            };
+        let is_wanted = |key: &[u8]| self.only.as_deref().is_none_or(|only| only == key);
+        for field in all.iter().filter(|field| field.key != b"parm" && field.key != b"parmtype") {
+            if is_wanted(&field.key) {
+                add(&field.key, &field.value);
+            }
+        }
+        if is_wanted(b"parm") {
+            parameters(all, true).iter().for_each(|parameter| add(b"parm", parameter));
+        }
+        Json::Map(members.into_iter().map(|(key, values)| (key, Json::List(values))).collect())
+    }
+}
+
+fn field(key: &str, value: &[u8]) -> Field {
+    Field { key: key.as_bytes().to_vec(), value: value.to_vec() }
+}
+
+/// The fields of a module, after its name and its file.
+fn read(module: &Found, modules: &ModuleDir) -> Result<Vec<Field>, Cause> {
+    let Some(path) = &module.path else {
+        return Ok(modules.builtin_fields(&module.name));
+    };
+    let content = files::read(path)?;
+    let image = match Kind::of(&content) {
+        Kind::Plain => content,
+        kind => {
+            let mut image = Vec::new();
+            decompress(kind, &content, LIMIT, &mut image).map_err(|error| error.to_string())?;
+            image
+        }
+    };
+    let elf = ModuleElf::parse(&image)?;
+    Ok(fields(&elf, &image))
+}
