@@ -53,11 +53,14 @@ fn occupy_standard_streams() {
     for stream in [Stream(0), STDOUT, STDERR] {
         // SAFETY: only asked whether it is open.
         let fd = unsafe { BorrowedFd::borrow_raw(stream.0) };
-        if fcntl(fd, FcntlArg::F_GETFD).is_ok() {
-            continue;
-        }
-        if stream.0 == STDERR.0 {
+        let flags = fcntl(fd, FcntlArg::F_GETFL);
+        // What a modprobe that runs this one put there is no stream either.
+        let is_open = flags.is_ok_and(|flags| flags & OFlag::O_PATH.bits() == 0);
+        if stream.0 == STDERR.0 && !is_open {
             STDERR_WAS_OPEN.store(false, Ordering::Relaxed);
+        }
+        if flags.is_ok() {
+            continue;
         }
         // The lowest free number is this one, as those below it are taken.
         if let Ok(fd) = open("/", OFlag::O_PATH, Mode::empty()) {

@@ -9,6 +9,9 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 
+use crate::error::Cause;
+use crate::format::compression::{self, Kind};
+
 /// Read at once: most files end here.
 const BLOCK: usize = 4096;
 
@@ -65,6 +68,30 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
     content.truncate(length);
     Ok(content)
+}
+
+/// The variable that sets another limit to decompression, in MiB.
+const LIMIT_VARIABLE: &str = "NANOMOD_LIMIT_MIB";
+
+/// How many bytes a module may decompress to.
+pub fn module_limit() -> u64 {
+    let value = std::env::var_os(LIMIT_VARIABLE);
+    let mebibytes = value.and_then(|value| value.to_str()?.parse::<u64>().ok());
+    mebibytes.map_or(compression::LIMIT, |mebibytes| mebibytes.saturating_mul(1 << 20))
+}
+
+/// The uncompressed content of the module file `path`.
+pub fn read_module(path: &Path) -> Result<Vec<u8>, Cause> {
+    let content = read(path)?;
+    match Kind::of(&content) {
+        Kind::Plain => Ok(content),
+        kind => {
+            let mut image = Vec::new();
+            compression::decompress(kind, &content, module_limit(), &mut image)
+                .map_err(|failure| failure.to_string())?;
+            Ok(image)
+        }
+    }
 }
 
 #[cfg(test)]

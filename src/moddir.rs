@@ -93,6 +93,12 @@ impl ModuleDir {
             || self.dependencies.text(self).is_some()
     }
 
+    /// Whether there is a list of the symbols that modules export.
+    pub fn has_symbols(&self) -> bool {
+        let is_sound = matches!(self.symbols.open(self), Source::Bin(_));
+        is_sound && !self.symbols.damaged.get() || self.symbols.text(self).is_some()
+    }
+
     /// The file and the dependencies of module `name`.
     pub fn entry(&self, name: &ModuleName) -> Option<Entry> {
         let line = self.dependency_line(name)?;

@@ -140,6 +140,14 @@ impl State {
     }
 }
 
+/// What there is to say where the kernel was built without modules.
+pub const NO_SUPPORT: &str = "this kernel has no module support";
+
+/// Whether the kernel has modules at all, as far as `/proc` tells.
+pub fn has_module_support(system: &Root) -> bool {
+    system.join("/proc/modules").exists() || !system.join("/proc/version").exists()
+}
+
 fn parse(line: &[u8]) -> Option<Loaded> {
     let mut words = words(line);
     let name = ModuleName::new(words.next()?);

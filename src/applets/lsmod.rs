@@ -6,8 +6,7 @@ use crate::format::json::Json;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::root::Root;
-use crate::state::{Loaded, State};
-use std::path::Path;
+use crate::state::{Loaded, NO_SUPPORT, State, has_module_support};
 
 static JSON: Opt = Opt::long("json", "Print JSON");
 
@@ -29,9 +28,9 @@ fn run(args: &Args, log: &Log) -> Status {
     }
     let state = State::read(&Root::system());
     let Some(modules) = state.modules() else {
-        return log.error(match Path::new("/proc/version").exists() {
-            true => "this kernel has no module support",
-            false => "could not read /proc/modules: /proc is not mounted",
+        return log.error(match has_module_support(&Root::system()) {
+            true => "could not read /proc/modules: /proc is not mounted",
+            false => NO_SUPPORT,
         });
     };
     if args.has(&JSON) {

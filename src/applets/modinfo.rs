@@ -11,7 +11,6 @@ use crate::cli::{Applet, Args, Opt};
 use crate::config::Config;
 use crate::error::{Cause, Error, Status};
 use crate::files;
-use crate::format::compression::{Kind, LIMIT, decompress};
 use crate::format::elf::ModuleElf;
 use crate::format::json::Json;
 use crate::format::modinfo::{Field, fields, parameters};
@@ -257,15 +256,7 @@ fn read(module: &Found, modules: &ModuleDir) -> Result<Vec<Field>, Cause> {
     let Some(path) = &module.path else {
         return Ok(modules.builtin_fields(&module.name));
     };
-    let content = files::read(path)?;
-    let image = match Kind::of(&content) {
-        Kind::Plain => content,
-        kind => {
-            let mut image = Vec::new();
-            decompress(kind, &content, LIMIT, &mut image).map_err(|error| error.to_string())?;
-            image
-        }
-    };
+    let image = files::read_module(path)?;
     let elf = ModuleElf::parse(&image)?;
     Ok(fields(&elf, &image))
 }

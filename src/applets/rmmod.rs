@@ -8,6 +8,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::cli::{Applet, Args, Opt, SYSLOG, VERBOSE};
 use crate::error::{Error, Status};
 use crate::kernel::Kernel;
@@ -17,7 +19,7 @@ use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 use crate::output::{Level, Log};
 use crate::root::Root;
-use crate::state::State;
+use crate::state::{NO_SUPPORT, State, has_module_support};
 
 static FORCE: Opt = Opt::switch('f', "force", "Remove it even if it is in use: dangerous");
 
@@ -71,6 +73,9 @@ fn name_of(operand: &OsStr) -> ModuleName {
 
 /// Why the module can't be removed, if that is to be seen without trying.
 fn check(name: &ModuleName, modules: &ModuleDir, state: &State) -> Option<Error> {
+    if !has_module_support(&Root::system()) && !modules.is_builtin(name) {
+        return Some(Error::new(format!("could not remove module {name}"), NO_SUPPORT));
+    }
     if modules.is_builtin(name) {
         return Some(Error::said(format!("Module {name} is builtin.")));
     }
@@ -93,6 +98,9 @@ fn remove(kernel: &Linux, operand: &OsStr, name: &ModuleName, force: bool) -> Re
     kernel.mark_log();
     kernel.delete_module(&c_string(name.as_bytes()), force).map_err(|errno| {
         let subject = operand.to_string_lossy();
+        if errno == Errno::ENOSYS && !has_module_support(&Root::system()) {
+            return Error::new(format!("could not remove module {subject}"), NO_SUPPORT);
+        }
         Error::new(format!("could not remove module {subject}"), errno)
             .kernel(&kernel.log_since_mark(name.as_bytes()))
     })

@@ -35,15 +35,28 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
                 matches.remove_many(OPERANDS).map(Iterator::collect).unwrap_or_default();
             Parsed::Args(args)
         }
-        Err(error) => Parsed::Error(explain(&error)),
+        Err(error) => Parsed::Error(explain(applet, &error)),
     }
 }
 
 /// clap's message, or its first line without the word "error".
-fn explain(error: &clap::Error) -> String {
+fn explain(applet: &'static Applet, error: &clap::Error) -> String {
     let subject = error.get(ContextKind::InvalidArg);
     match (error.kind(), subject) {
-        (ErrorKind::UnknownArgument, Some(subject)) => format!("unrecognized option '{subject}'"),
+        (ErrorKind::UnknownArgument, Some(subject)) => {
+            let subject = subject.to_string();
+            let start = subject.trim_start_matches('-');
+            let longs =
+                applet.all_options().flat_map(|option| option.also.iter().chain([&option.long]));
+            let candidates: Vec<&str> = longs
+                .copied()
+                .filter(|long| subject.len() > 2 && long.starts_with(start))
+                .collect();
+            match candidates.len() {
+                0 => format!("unrecognized option '{subject}'"),
+                _ => format!("option '{subject}' is ambiguous: --{}", candidates.join(", --")),
+            }
+        }
         _ => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();

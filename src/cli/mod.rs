@@ -96,6 +96,8 @@ pub struct Args {
     given: Vec<(&'static str, usize, Vec<OsString>)>,
     /// What is no option, in order.
     pub operands: Vec<OsString>,
+    /// The command line alone, where an environment variable stood before it.
+    own: Option<Box<Args>>,
 }
 
 impl Args {
@@ -119,6 +121,11 @@ impl Args {
         self.values(option).last()
     }
 
+    /// The same without what came from the environment.
+    pub fn own(&self) -> &Self {
+        self.own.as_deref().unwrap_or(self)
+    }
+
     fn find(&self, option: &Opt) -> Option<&(&'static str, usize, Vec<OsString>)> {
         self.given.iter().find(|given| given.0 == option.long)
     }
@@ -139,8 +146,19 @@ impl Applet {
     pub fn start(&'static self, words: &[OsString]) -> Status {
         let log = Log::new(self.name, self.level, false);
         let before = self.environment.and_then(std::env::var_os).map(environment::split);
-        let words = [before.as_deref().unwrap_or_default(), words].concat();
-        match clap::parse(self, &words) {
+        let parsed = match before.filter(|before| !before.is_empty()) {
+            None => clap::parse(self, words),
+            Some(before) => {
+                let all = clap::parse(self, &[&before, words].concat());
+                match (all, clap::parse(self, words)) {
+                    (Parsed::Args(all), Parsed::Args(own)) => {
+                        Parsed::Args(Args { own: Some(Box::new(own)), ..all })
+                    }
+                    (all, _) => all,
+                }
+            }
+        };
+        match parsed {
             Parsed::Help(text) => crate::output::print(&log, text.as_bytes()),
             Parsed::Error(why) => log.error(format_args!("{why} (see {} --help)", self.name)),
             Parsed::Args(args) if args.has(&VERSION) => {

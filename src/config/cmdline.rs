@@ -39,18 +39,25 @@ fn add(config: &mut Config, module: &[u8], option: Vec<u8>) {
         }
         if let Some(patterns) = option.strip_prefix(b"deny=") {
             let place = "the kernel command line";
-            let denials = patterns.split(|&c| c == b',').filter_map(fold_alias);
-            config.denials.extend(denials.map(|pattern| Denial { pattern, place: place.into() }));
+            for pattern in patterns.split(|&c| c == b',').filter(|pattern| !pattern.is_empty()) {
+                match fold_alias(pattern) {
+                    Some(pattern) => config.denials.push(Denial { pattern, place: place.into() }),
+                    None => config.errors.push(bad_name(pattern)),
+                }
+            }
             return;
         }
     }
     match fold_alias(module) {
         Some(module) => config.options.push((module, option)),
-        None => config.errors.push(Error::said(format!(
-            "Ignoring bad option on kernel command line while parsing module name: '{}'",
-            String::from_utf8_lossy(module)
-        ))),
+        None => config.errors.push(bad_name(module)),
     }
+}
+
+fn bad_name(name: &[u8]) -> Error {
+    let name = String::from_utf8_lossy(name);
+    let doing = "Ignoring bad option on kernel command line while parsing module name";
+    Error::said(format!("{doing}: '{name}'"))
 }
 
 /// Splits a word into module and option, the latter as the kernel wants it.

@@ -13,7 +13,7 @@ pub struct Files(Vec<(Vec<u8>, PathBuf)>);
 
 impl Files {
     /// Adds a file of any name, or the `.conf` files of a directory.
-    pub fn add(&mut self, path: &Path, warnings: &mut Vec<Error>) -> Result<(), Cause> {
+    pub fn add(&mut self, path: &Path, errors: &mut Vec<Error>) -> Result<(), Cause> {
         let entries = match fs::read_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 self.insert(base_name(path), path.to_owned());
@@ -34,7 +34,7 @@ impl Files {
             };
             if is_directory {
                 let message = "directories inside directories are not supported";
-                warnings.push(Error::new(path.display().to_string(), message));
+                errors.push(Error::new(path.display().to_string(), message));
                 continue;
             }
             self.insert(name, path);

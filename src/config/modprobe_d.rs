@@ -3,7 +3,7 @@
 //! ```text
 //! alias PATTERN MODULE
 //! blacklist MODULE
-//! deny PATTERN                         (nanomod's own)
+//! deny PATTERN…                        (nanomod's own)
 //! options MODULE TEXT…
 //! softdep PATTERN [pre: NAME…] [post: NAME…]
 //! weakdep PATTERN NAME…
@@ -97,8 +97,9 @@ fn directive(config: &mut Config, place: &Place<'_>, word: &[u8], rest: &[u8]) -
         }
         b"blacklist" => config.blacklist.push(ModuleName::new(&name)),
         b"deny" => {
-            let place = place.to_string();
-            config.denials.push(Denial { pattern: name, place });
+            let names = words(rest).map(fold_alias).collect::<Option<Vec<_>>>()?;
+            let denial = |pattern| Denial { pattern, place: place.to_string() };
+            config.denials.extend(names.into_iter().map(denial));
         }
         b"options" => {
             let text = text?.iter().map(|&c| if c == b'\t' { b' ' } else { c }).collect();

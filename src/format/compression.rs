@@ -98,8 +98,10 @@ pub fn decompress(
         Kind::Plain => output.write_all(input).map_err(Failure::Write),
         Kind::Gzip => copy(kind, &mut GzipReader::new(input).map_err(damaged)?, limit, output),
         Kind::Xz => {
-            let stream = xz2::stream::Stream::new_stream_decoder(limit, xz2::stream::CONCATENATED)
-                .map_err(|error| damaged(error.into()))?;
+            // The dictionary is memory, too, but no file is larger than its own.
+            let stream =
+                xz2::stream::Stream::new_stream_decoder(u64::MAX, xz2::stream::CONCATENATED)
+                    .map_err(|error| damaged(error.into()))?;
             copy(kind, &mut xz2::bufread::XzDecoder::new_stream(input, stream), limit, output)
         }
         Kind::Zstd => {

@@ -164,7 +164,7 @@ impl<'a> ModuleElf<'a> {
     fn header(&self, name: &[u8]) -> Option<&SectionHeader> {
         self.sections.iter().find(|section| {
             let rest = self.section_names.get(section.sh_name..).unwrap_or_default();
-            strings(rest).next() == Some(name)
+            rest.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&0))
         })
     }
 

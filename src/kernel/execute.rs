@@ -58,10 +58,10 @@ pub struct CommandFailure {
     pub outcome: String,
 }
 
-/// How a plan is executed.
+/// How plans are executed.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Force {
-    /// For every insertion.
+pub struct Manner {
+    /// Flags of every insertion.
     pub insert: InsertFlags,
     /// Remove modules that are in use.
     pub remove: bool,
@@ -74,14 +74,14 @@ pub struct Force {
 /// Executes plans one after another and knows what is done already.
 pub struct Executor<'a> {
     kernel: &'a dyn Kernel,
-    force: Force,
+    manner: Manner,
     done: Vec<ModuleName>,
 }
 
 impl<'a> Executor<'a> {
     /// An executor that has done nothing yet.
-    pub fn new(kernel: &'a dyn Kernel, force: Force) -> Self {
-        Self { kernel, force, done: Vec::new() }
+    pub fn new(kernel: &'a dyn Kernel, manner: Manner) -> Self {
+        Self { kernel, manner, done: Vec::new() }
     }
 
     /// Does `steps` until a required one fails.
@@ -90,7 +90,14 @@ impl<'a> Executor<'a> {
             // A plan may name a module twice, and plans of one command overlap.
             let removes = matches!(step.action, Action::Remove | Action::RemoveCommand { .. });
             if self.done.contains(&step.module) && !removes {
-                continue;
+                match &step.action {
+                    Action::Insert { path, .. } if self.is_first_time(step) => {
+                        let cause = Reason::Insert(path.clone(), Failure::Kernel(Errno::EEXIST));
+                        let (module, kernel) = (step.module.clone(), Vec::new());
+                        return Err(Failed { module, cause, kernel });
+                    }
+                    _ => continue,
+                }
             }
             report(Event::Starting(step));
             self.kernel.mark_log();
@@ -115,13 +122,13 @@ impl<'a> Executor<'a> {
     }
 
     fn is_first_time(&self, step: &Step) -> bool {
-        self.force.first_time && step.origin == Origin::Target
+        self.manner.first_time && step.origin == Origin::Target
     }
 
     fn act(&self, step: &Step, report: &mut dyn FnMut(Event<'_>)) -> Result<(), Reason> {
         match &step.action {
             Action::Insert { path, options } => {
-                let route = load::insert(self.kernel, path, &c_string(options), self.force.insert)
+                let route = load::insert(self.kernel, path, &c_string(options), self.manner.insert)
                     .map_err(|failure| Reason::Insert(path.clone(), failure))?;
                 report(Event::Inserted(&step.module, path, &route));
                 Ok(())
@@ -140,10 +147,10 @@ impl<'a> Executor<'a> {
     /// 1, 2, 4 … ms, as long as there is time to wait.
     fn remove(&self, module: &ModuleName) -> Result<(), Errno> {
         let name = c_string(module.as_bytes());
-        let mut left = self.force.wait;
+        let mut left = self.manner.wait;
         let mut pause = Duration::from_millis(1);
         loop {
-            match self.kernel.delete_module(&name, self.force.remove) {
+            match self.kernel.delete_module(&name, self.manner.remove) {
                 Err(Errno::EAGAIN) if !left.is_zero() => {
                     pause = pause.min(left);
                     std::thread::sleep(pause);

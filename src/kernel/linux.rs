@@ -17,6 +17,7 @@ use crate::entry;
 use crate::files;
 use crate::name::ModuleName;
 use crate::root::Root;
+use crate::state::has_module_support;
 
 /// `MODULE_INIT_COMPRESSED_FILE`, since Linux 5.17.
 const COMPRESSED_FILE: u32 = 4;
@@ -77,7 +78,7 @@ impl Kernel for Linux {
     }
 
     fn has_modules(&self) -> bool {
-        self.system.join("/proc/modules").exists()
+        has_module_support(&self.system)
     }
 
     fn compression(&self) -> &str {

@@ -20,6 +20,7 @@ use crate::error::Cause;
 use crate::files;
 use crate::format::compression::{self, Kind, decompress};
 use crate::name::ModuleName;
+use crate::state;
 
 /// How often an insertion is tried again when it met another loader of the same
 /// module that failed: the kernel says EBUSY then, and the next try gets the
@@ -28,9 +29,6 @@ const BUSY_RETRIES: usize = 1;
 
 /// The same for EINTR, which a wait for such a loader ends with.
 const INTERRUPTED_RETRIES: usize = 9;
-
-/// The variable that sets another limit to decompression, in MiB.
-const LIMIT_VARIABLE: &str = "NANOMOD_LIMIT_MIB";
 
 /// The way a module took.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,7 +85,7 @@ impl From<&Failure> for Cause {
             Failure::Kernel(errno) => (*errno).into(),
             Failure::File(error) => error.into(),
             Failure::Compression(failure) => failure.to_string().into(),
-            Failure::NoModules => "this kernel has no module support".into(),
+            Failure::NoModules => state::NO_SUPPORT.into(),
             Failure::NoFlags => "force needs finit_module, which this kernel lacks".into(),
         }
     }
@@ -166,7 +164,7 @@ fn insert_once(
     let mut content = Vec::new();
     file.read_to_end(&mut content).map_err(Failure::File)?;
     let unpack = |output: &mut dyn Write| {
-        decompress(kind, &content, limit(), output).map_err(Failure::Compression)
+        decompress(kind, &content, files::module_limit(), output).map_err(Failure::Compression)
     };
     if kind != Kind::Plain {
         if let Ok(mut memory) = kernel.memfd_create() {
@@ -187,12 +185,6 @@ fn insert_once(
     unpack(&mut image)?;
     kernel.init_module(&image, params).map_err(Failure::Kernel)?;
     Ok(Route { kind, refused, rung: Rung::Image })
-}
-
-fn limit() -> u64 {
-    let value = std::env::var_os(LIMIT_VARIABLE);
-    let mebibytes = value.and_then(|value| value.to_str()?.parse::<u64>().ok());
-    mebibytes.map_or(compression::LIMIT, |mebibytes| mebibytes.saturating_mul(1 << 20))
 }
 
 fn sniff(file: &File) -> io::Result<Kind> {

@@ -11,11 +11,12 @@ use super::linux::{machine, release};
 use super::load::Failure;
 use crate::error::Error;
 use crate::files;
-use crate::format::compression::{Kind, LIMIT, decompress};
 use crate::format::elf::ModuleElf;
 use crate::format::signature::{hexadecimal, signature};
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
+use crate::root::Root;
+use crate::state::{Phase, State};
 
 /// How many names of a kind are told.
 const NAMES: usize = 12;
@@ -30,23 +31,36 @@ pub fn add(
     modules: &ModuleDir,
 ) -> Error {
     let Some(errno) = failure.errno() else { return error };
-    let image = read(path);
-    let image = image.as_deref().unwrap_or_default();
     let clauses = match errno {
-        Errno::ENOEXEC => vec![other_machine(image).or_else(|| other_kernel(image, words))],
         Errno::ENOENT => providers(words, modules),
-        Errno::EINVAL => vec![parameters(image, words)],
-        Errno::EPERM => vec![locked(), lockdown()],
+        Errno::ENOEXEC => from_image(path, &[other_machine, versions, other_kernel], words),
+        Errno::EPERM => match lockdown() {
+            Some(mode) => [from_image(path, &[signed], words), vec![mode]].concat(),
+            None => locked().into_iter().collect(),
+        },
         Errno::ENOKEY | Errno::EKEYREJECTED | Errno::EBADMSG | Errno::ENOPKG => {
-            vec![Some(signed(image)), lockdown()]
+            let mut clauses = from_image(path, &[signed], words);
+            clauses.extend(lockdown());
+            clauses
+        }
+        _ if words.iter().any(|line| line.contains(PARAMETER)) => {
+            from_image(path, &[parameters], words)
+        }
+        _ if words.iter().any(|line| line.contains(DISAGREES)) => {
+            from_image(path, &[versions], words)
         }
         _ => Vec::new(),
     };
-    for clause in clauses.into_iter().flatten() {
+    for clause in clauses {
         error = error.note(clause);
     }
     error.kernel(words)
 }
+
+/// What the kernel says of a parameter's value.
+const PARAMETER: &str = "for parameter `";
+/// What it says of a symbol that was built against something else.
+const DISAGREES: &str = "disagrees about version of symbol ";
 
 /// The same for a step of a plan.
 pub fn add_for_step(error: Error, failed: &Failed, modules: &ModuleDir) -> Error {
@@ -59,24 +73,20 @@ pub fn add_for_step(error: Error, failed: &Failed, modules: &ModuleDir) -> Error
 /// The name that the module in `path` has for the kernel, which need not be its
 /// file's.
 pub fn name(path: &Path) -> Option<ModuleName> {
-    let image = read(path)?;
+    let image = files::read_module(path).ok()?;
     Some(ModuleName::new(ModuleElf::parse(&image).ok()?.value(b"name")?))
 }
 
-/// The uncompressed content of a module's file.
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let content = files::read(path).ok()?;
-    match Kind::of(&content) {
-        Kind::Plain => Some(content),
-        kind => {
-            let mut image = Vec::new();
-            decompress(kind, &content, LIMIT, &mut image).ok()?;
-            Some(image)
-        }
-    }
+/// Something to say about a module's content.
+type Clause = fn(&[u8], &[String]) -> Option<String>;
+
+/// The first of `clauses` that has something to say about the module in `path`.
+fn from_image(path: &Path, clauses: &[Clause], words: &[String]) -> Vec<String> {
+    let Ok(image) = files::read_module(path) else { return Vec::new() };
+    clauses.iter().find_map(|clause| clause(&image, words)).into_iter().collect()
 }
 
-fn other_machine(image: &[u8]) -> Option<String> {
+fn other_machine(image: &[u8], _: &[String]) -> Option<String> {
     let module = match ModuleElf::parse(image) {
         Ok(module) => module,
         Err(what) => return Some(format!("file: {what}")),
@@ -86,19 +96,45 @@ fn other_machine(image: &[u8]) -> Option<String> {
     (!is_for).then(|| format!("file: for {}, not for {machine}", module.machine()))
 }
 
-/// Another release, or the versions of symbols that the kernel complained of.
-fn other_kernel(image: &[u8], words: &[String]) -> Option<String> {
+/// The versions of symbols that the kernel complained of: the file's, and the
+/// kernel's as far as a module that is loaded has it, too.
+fn versions(image: &[u8], words: &[String]) -> Option<String> {
     let module = ModuleElf::parse(image).ok()?;
-    let disagreeing = named(words, "disagrees about version of symbol ");
-    let imports = module.imports().unwrap_or_default();
-    let versions = disagreeing.iter().filter_map(|symbol| {
+    let imports = module.imports()?;
+    let disagreeing = named(words, DISAGREES);
+    let version = |symbol: &String| {
         let (_, crc) = imports.iter().find(|(name, _)| *name == symbol.as_bytes())?;
-        Some(format!("{symbol} 0x{crc:08x}"))
-    });
-    let versions: Vec<String> = versions.collect();
-    if !versions.is_empty() {
-        return Some(format!("file: built against {}", some(&versions)));
+        let kernel = loaded_version(symbol.as_bytes());
+        let kernel = kernel.map(|(by, crc)| format!(" (0x{crc:08x} in '{by}', which is loaded)"));
+        Some(format!("{symbol} 0x{crc:08x}{}", kernel.unwrap_or_default()))
+    };
+    let versions: Vec<String> = disagreeing.iter().filter_map(version).collect();
+    (!versions.is_empty()).then(|| format!("file: built against {}", some(&versions)))
+}
+
+/// The version of `symbol` that a loaded module was built against: the kernel's.
+fn loaded_version(symbol: &[u8]) -> Option<(ModuleName, u32)> {
+    let system = Root::system();
+    let modules = ModuleDir::new(&system, &release().ok()?);
+    let state = State::read(&system);
+    let loaded = state.modules()?.iter().filter(|module| module.phase == Phase::Live);
+    loaded.take(LOADED).find_map(|module| {
+        let image = files::read_module(&modules.entry(&module.name)?.path).ok()?;
+        let imports = ModuleElf::parse(&image).ok()?.imports()?;
+        let (_, crc) = imports.iter().find(|(name, _)| *name == symbol)?;
+        Some((module.name.clone(), *crc))
+    })
+}
+
+/// How many loaded modules are asked for a symbol's version.
+const LOADED: usize = 32;
+
+/// Another release than the kernel's, if that may be what it minds.
+fn other_kernel(image: &[u8], words: &[String]) -> Option<String> {
+    if !words.is_empty() && !words.iter().any(|line| line.contains("version magic")) {
+        return None;
     }
+    let module = ModuleElf::parse(image).ok()?;
     let vermagic = String::from_utf8_lossy(module.value(b"vermagic")?).into_owned();
     let release = String::from_utf8(release().ok()?).ok()?;
     let built_for = vermagic.split(' ').next().unwrap_or_default();
@@ -106,7 +142,7 @@ fn other_kernel(image: &[u8], words: &[String]) -> Option<String> {
 }
 
 /// Which modules of the tree have the symbols that the kernel does not know.
-fn providers(words: &[String], modules: &ModuleDir) -> Vec<Option<String>> {
+fn providers(words: &[String], modules: &ModuleDir) -> Vec<String> {
     let mut providers: Vec<(String, Vec<String>)> = Vec::new();
     for symbol in named(words, "Unknown symbol ") {
         let exporting = modules.exporting(format!("symbol:{symbol}").as_bytes());
@@ -117,17 +153,16 @@ fn providers(words: &[String], modules: &ModuleDir) -> Vec<Option<String>> {
         }
     }
     let tell = |(module, symbols): &(String, Vec<String>)| match module.as_str() {
+        // Without the index nobody knows.
+        "" if !modules.has_symbols() => None,
         "" => Some(format!("no module of {} has {}", modules.path().display(), some(symbols))),
         module => Some(format!("module '{module}' has {}", some(symbols))),
     };
-    providers.iter().map(tell).collect()
+    providers.iter().filter_map(tell).collect()
 }
 
-/// The parameters that the module has, where one of them was wrong.
-fn parameters(image: &[u8], words: &[String]) -> Option<String> {
-    if !words.iter().any(|word| word.contains("for parameter `")) {
-        return None;
-    }
+/// The parameters that the module has.
+fn parameters(image: &[u8], _: &[String]) -> Option<String> {
     let module = ModuleElf::parse(image).ok()?;
     let types = module.modinfo().filter(|(key, _)| *key == b"parmtype");
     let parameters = types.filter_map(|(_, value)| {
@@ -138,12 +173,12 @@ fn parameters(image: &[u8], words: &[String]) -> Option<String> {
     Some(format!("parameters: {}", some(&parameters.collect::<Vec<_>>())))
 }
 
-fn signed(image: &[u8]) -> String {
-    match signature(image) {
+fn signed(image: &[u8], _: &[String]) -> Option<String> {
+    Some(match signature(image) {
         None => "file: not signed".to_owned(),
         Some(None) => "file: signed, but not readably by whom".to_owned(),
         Some(Some(by)) => format!("file: signed by '{}', key {}", by.signer, hexadecimal(by.key)),
-    }
+    })
 }
 
 /// Whether the kernel takes no more modules at all.

@@ -88,7 +88,9 @@ impl<'a> Order<'a> {
         }
         let mut needed = std::iter::once(&target).chain(&dependencies).map(|module| &module.name);
         let denied = needed.find_map(|name| {
-            let place = self.sources.config.denial(name).filter(|_| !self.in_kernel(name))?;
+            // What is there already is not inserted.
+            let is_there = || self.in_kernel(name) || self.sources.modules.is_builtin(name);
+            let place = self.sources.config.denial(name).filter(|_| !is_there())?;
             Some((name.clone(), place.to_owned()))
         });
         if denied.is_some() {

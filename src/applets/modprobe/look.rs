@@ -8,7 +8,6 @@ use super::JSON;
 use super::request::Request;
 use crate::error::{Cause, Error, Status};
 use crate::files;
-use crate::format::compression::{Kind, LIMIT, decompress};
 use crate::format::elf::ModuleElf;
 use crate::format::json::Json;
 use crate::name::ModuleName;
@@ -63,14 +62,10 @@ impl Request<'_> {
             let doing = format!("could not get {what} of {}", operand.to_string_lossy());
             self.log.fatal(Error::new(doing, cause))
         };
-        let content = match files::read(&path) {
-            Ok(content) => content,
-            Err(error) => return failed(error.into()),
+        let image = match files::read_module(&path) {
+            Ok(image) => image,
+            Err(cause) => return failed(cause),
         };
-        let mut image = Vec::new();
-        if let Err(error) = decompress(Kind::of(&content), &content, LIMIT, &mut image) {
-            return failed(error.to_string().into());
-        }
         let module = match ModuleElf::parse(&image) {
             Ok(module) => module,
             Err(what) => return failed(what.into()),

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::explain::{self, could_not_insert};
@@ -15,13 +15,14 @@ use crate::error::{Error, Status};
 use crate::format::json::Json;
 use crate::format::params;
 use crate::kernel::InsertFlags;
-use crate::kernel::execute::{Event, Executor, Force};
+use crate::kernel::execute::{Event, Executor, Manner};
 use crate::kernel::linux::Linux;
+use crate::kernel::reason;
 use crate::output::{Level, Log, print};
 use crate::plan::{self, Action, Goal, Policy, Step, Verdict};
 use crate::resolve::{Sources, Target, resolve};
 use crate::root::Root;
-use crate::state::State;
+use crate::state::{self, State};
 
 /// What is asked for, and where it is looked up.
 pub struct Request<'a> {
@@ -118,10 +119,10 @@ impl Request<'_> {
         reached: &mut dyn FnMut(&Goal),
     ) -> Status {
         let kernel = self.kernel();
-        let mut executor = Executor::new(&kernel, self.force());
+        let mut executor = Executor::new(&kernel, self.manner());
         let mut shown = Vec::new();
         let mut status = Status::Success;
-        'names: for operand in self.names() {
+        for operand in self.names() {
             let result = match find(operand) {
                 Ok(targets) => {
                     let mut goals = targets.into_iter().map(|target| {
@@ -138,7 +139,7 @@ impl Request<'_> {
                 Ok(reached) => status = status.merge(reached),
                 Err(GivenUp) => {
                     status = Status::Failure;
-                    break 'names;
+                    break;
                 }
             }
         }
@@ -152,14 +153,19 @@ impl Request<'_> {
         let mut kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
         // A command may call modprobe again, which is to do as this one does.
         let mut options = std::env::var_os(ENVIRONMENT).unwrap_or_default();
-        for path in self.args.values(&CONFIG) {
-            let quote = if path.as_bytes().contains(&b' ') { "\"" } else { "" };
+        let own = self.args.own();
+        for path in own.values(&CONFIG) {
+            let quote = match path.as_bytes() {
+                path if path.contains(&b'"') => "'",
+                path if path.contains(&b' ') || path.contains(&b'\'') => "\"",
+                _ => "",
+            };
             [" -C ".as_ref(), quote.as_ref(), path.as_os_str(), quote.as_ref()]
                 .into_iter()
                 .for_each(|part: &OsStr| options.push(part));
         }
         for (option, text) in [(&SYSLOG, " -s"), (&QUIET, " -q"), (&VERBOSE, " -v")] {
-            (0..self.args.count(option)).for_each(|_| options.push(text));
+            (0..own.count(option)).for_each(|_| options.push(text));
         }
         let options = options.as_bytes().trim_ascii_start();
         if !options.is_empty() {
@@ -168,8 +174,8 @@ impl Request<'_> {
         kernel
     }
 
-    fn force(&self) -> Force {
-        Force {
+    fn manner(&self) -> Manner {
+        Manner {
             insert: InsertFlags::force(
                 self.args.has(&FORCE),
                 self.args.has(&FORCE_MODVERSION),
@@ -185,7 +191,7 @@ impl Request<'_> {
     fn targets(&self, operand: &OsStr) -> Result<Vec<Target>, Error> {
         let bytes = operand.as_bytes();
         if bytes.starts_with(b"/") || bytes.starts_with(b"./") {
-            return existing(operand).map(|path| vec![Target::file(&path)]);
+            return existing(operand).map(|target| vec![target]);
         }
         self.resolved(operand)
     }
@@ -203,7 +209,11 @@ impl Request<'_> {
         let directory = self.sources.modules.path().display();
         if !self.sources.modules.is_indexed() {
             let message = "no modules.dep.bin or modules.dep in";
-            self.log.error(format_args!("{message} {directory} (run depmod?)"));
+            let hint = match state::has_module_support(&Root::system()) {
+                true => "run depmod?",
+                false => state::NO_SUPPORT,
+            };
+            self.log.error(format_args!("{message} {directory} ({hint})"));
         }
         Error::said(format!("Module {name} not found in directory {directory}"))
     }
@@ -234,6 +244,10 @@ impl Request<'_> {
             Verdict::NotInKernel if first_time => {
                 return self.give_up(Error::said(format!("Module {name} is not in kernel.")));
             }
+            Verdict::NotInKernel if !state::has_module_support(&Root::system()) => {
+                let doing = format!("could not remove '{name}'");
+                return self.give_up(Error::new(doing, state::NO_SUPPORT));
+            }
             Verdict::InKernel | Verdict::Blacklisted | Verdict::NotInKernel => {
                 return Ok(Status::Success);
             }
@@ -256,6 +270,9 @@ impl Request<'_> {
                 if let Some(error) = explain::install_command(&failed) {
                     self.log.error(error);
                 }
+                if !self.log.tells(Level::Error) {
+                    return Ok(Status::Failure);
+                }
                 let error = explain::failed(name, &failed, first_time, self.sources.modules);
                 Ok(self.log.error(error))
             }
@@ -266,9 +283,11 @@ impl Request<'_> {
         // A builtin is part of what an image needs to know, and nothing that a
         // load would do.
         let depends = self.args.has(&SHOW_DEPENDS);
-        let steps = steps.iter().filter(|step| depends || step.action != Action::Builtin);
+        let steps = steps.iter().filter(|step| depends || !matches!(step.action, Action::Builtin));
         if self.args.has(&JSON) {
-            shown.extend(steps.filter(|step| step.action != Action::Missing).map(Step::json));
+            shown.extend(
+                steps.filter(|step| !matches!(step.action, Action::Missing)).map(Step::json),
+            );
             return Status::Success;
         }
         print(self.log, &steps.flat_map(line).collect::<Vec<u8>>())
@@ -277,7 +296,7 @@ impl Request<'_> {
     fn report(&self, event: Event<'_>) {
         match event {
             Event::Starting(step) => {
-                if self.args.has(&VERBOSE) && step.action != Action::Builtin {
+                if self.args.has(&VERBOSE) && !matches!(step.action, Action::Builtin) {
                     // A full standard output does not stop a load.
                     let _ = print(self.log, &line(step));
                 }
@@ -308,13 +327,17 @@ impl Request<'_> {
     }
 }
 
-/// The file that a path operand means, if it exists.
-fn existing(operand: &OsStr) -> Result<PathBuf, Error> {
+/// The module in the file that a path operand means. Its name is what it says of
+/// itself: by that the kernel, its dependencies and who denies it know it.
+fn existing(operand: &OsStr) -> Result<Target, Error> {
     let path = std::path::absolute(Path::new(operand));
-    path.and_then(|path| path.metadata().map(|_| path)).map_err(|error| {
+    let path = path.and_then(|path| path.metadata().map(|_| path)).map_err(|error| {
         let path = operand.to_string_lossy();
         Error::new(format!("Failed to get module from path {path}"), error)
-    })
+    })?;
+    let target = Target::file(&path);
+    let name = reason::name(&path).unwrap_or(target.name);
+    Ok(Target { name, ..target })
 }
 
 fn line(step: &Step) -> Vec<u8> {
