@@ -10,6 +10,9 @@ expect 1 "a dependency that is denied" modprobe vfat
 check "says by whom" says "could not insert 'vfat': denied by /etc/modprobe.d/test.conf line 1 \(dependency 'fat'\)"
 check "nothing is inserted" absent vfat fat
 expect 1 "by its path" modprobe "$(file / fat)"
+cp "$(file / fat)" other.ko
+expect 1 "under another name" modprobe ./other.ko
+check "is known by what it says of itself" says "could not insert 'fat': denied by"
 expect 1 "by the kernel command line" modprobe hfs
 check "says so" says "denied by the kernel command line"
 expect 1 "-q" modprobe -q hfsplus

@@ -32,6 +32,9 @@ check "names the module that has the symbols" says "module 'fat' has fat_"
 expect 1 "a bad value" modprobe overlay index=bad
 check "names the parameters and their types" says 'parameters: .*index \(bool\)'
 
+expect 1 "a value out of range" modprobe overlay redirect_max=99999999
+check "names them, too" says 'out of range \(parameters: .*redirect_max \(ushort\)'
+
 spoil plain
 unsigned "$(file "$tree" minix)" >minix.ko
 cp minix.ko other.ko
@@ -63,5 +66,12 @@ if tail -c 28 "$(file "$tree" minix)" | grep -q 'Module signature appended'; the
     word $((at - 8)) '\001\002\003\004' other.ko
     expect 1 "another version of a symbol" insmod ./other.ko
     check "names it" says "file: built against module_layout 0x04030201"
+
+    modprobe vfat
+    cp minix.ko other.ko
+    at=$(where __brelse other.ko)
+    word $((at - 8)) '\001\002\003\004' other.ko
+    expect 1 "another version of any symbol" insmod ./other.ko
+    check "names it, and the kernel's" says "built against __brelse 0x04030201 \(0x[0-9a-f]{8} in 'v?fat', which is loaded\)"
 fi
 check "nothing of it is inserted" absent minix
