@@ -84,7 +84,9 @@ pub fn builtin_fields(modinfo: &[u8], name: &ModuleName) -> Vec<Field> {
         let (key, value) = (rest.get(1..equals)?.to_vec(), rest.get(equals + 1..)?.to_vec());
         (ModuleName::new(module) == *name).then_some(Field { key, value })
     };
-    modinfo.split(|&c| c == 0).filter_map(field).collect()
+    // Two builtins may have one name: the first is meant.
+    let entries = modinfo.split(|&c| c == 0).map(field);
+    entries.skip_while(Option::is_none).map_while(|field| field).collect()
 }
 
 /// What an `install` command writes for the module's parameters.
