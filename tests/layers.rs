@@ -38,7 +38,7 @@ const LAYERS: [&[&str]; 12] = [
 /// for `output` how the streams were found.
 const APART: [(&str, &[&str], &[&str]); 1] = [("entry", &["main", "output", "kernel"], &["main"])];
 
-/// Their files never name each other: an applet is one file.
+/// These never name each other: an applet is one file, or one and its folder.
 const STRANGERS: &str = "applets";
 
 /// Values in, values out: these never reach for the machine.
@@ -96,6 +96,12 @@ fn arrows_point_down() {
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
+/// The applet that a file is, or is a part of.
+fn applet(source: &Source) -> String {
+    let name = source.path.iter().nth(1).unwrap_or_default().to_string_lossy();
+    name.trim_end_matches(".rs").to_owned()
+}
+
 #[test]
 fn applets_are_strangers() {
     let mut complaints = Vec::new();
@@ -103,11 +109,11 @@ fn applets_are_strangers() {
     let files: BTreeSet<String> = sources
         .iter()
         .filter(|source| source.module() == STRANGERS)
-        .map(stem)
+        .map(applet)
         .filter(|name| name != "mod")
         .collect();
     for source in sources.iter().filter(|source| source.module() == STRANGERS) {
-        let own = stem(source);
+        let own = applet(source);
         // The one that lists them is meant to name them all.
         if own == "mod" || own == STRANGERS {
             continue;
@@ -116,8 +122,11 @@ fn applets_are_strangers() {
             .into_iter()
             .filter(|(_, path)| path[0] == STRANGERS)
             .filter_map(|(at, path)| Some((at, path.get(1)?.clone())));
+        // In a file of its folder, `super` is the applet itself.
+        let is_part = source.path.components().count() > 2;
         let super_paths = paths_after(&source.code, "super::")
             .into_iter()
+            .filter(|_| !is_part)
             .map(|(at, path)| (at, path[0].clone()));
         for (at, name) in crate_paths.chain(super_paths) {
             if name != own && files.contains(&name) {
@@ -207,11 +216,6 @@ fn allowed(from: &str, to: &str) -> bool {
         // An unknown module is reported by itself.
         (None, None) => row(from).is_none() || row(to).is_none() || row(from) <= row(to),
     }
-}
-
-fn stem(source: &Source) -> String {
-    let stem = source.path.file_stem().expect("a file of src");
-    stem.to_string_lossy().into_owned()
 }
 
 fn sources() -> Vec<Source> {

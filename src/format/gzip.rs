@@ -107,7 +107,7 @@ fn invalid(what: &'static str) -> io::Error {
 
 fn update_crc(crc: u32, byte: &u8) -> u32 {
     let at = (crc ^ u32::from(*byte)) & 0xff;
-    CRC_TABLE.get(at as usize).copied().unwrap_or_default() ^ crc >> 8
+    CRC_TABLE.get(at as usize).copied().unwrap_or_default() ^ (crc >> 8)
 }
 
 const CRC_TABLE: [u32; 256] = {
@@ -117,7 +117,7 @@ const CRC_TABLE: [u32; 256] = {
         let mut crc = at as u32;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
             bit += 1;
         }
         #[allow(clippy::indexing_slicing)] // at compile time

@@ -307,7 +307,7 @@ mod tests {
 
     /// Writes a trie with one node per character: not compact, but legal.
     fn write(entries: &[(&str, u32, &str)]) -> Vec<u8> {
-        let mut out = [MAGIC, VERSION << 16 | 1, 0].map(u32::to_be_bytes).concat();
+        let mut out = [MAGIC, (VERSION << 16) | 1, 0].map(u32::to_be_bytes).concat();
         let root = node(&mut out, entries, 0);
         out[8..12].copy_from_slice(&root.to_be_bytes());
         out
@@ -406,7 +406,7 @@ mod tests {
     fn a_loop_ends() {
         // The root is its own child for every character, '*' among them.
         let root = CHILDREN | 12;
-        let mut bytes = [MAGIC, VERSION << 16 | 1, root].map(u32::to_be_bytes).concat();
+        let mut bytes = [MAGIC, (VERSION << 16) | 1, root].map(u32::to_be_bytes).concat();
         bytes.extend([b'*', b'z']);
         (b'*'..=b'z').for_each(|_| bytes.extend(root.to_be_bytes()));
         let index = open(bytes).unwrap();

@@ -120,7 +120,7 @@ impl<S: Source> Cursor<'_, S> {
         }
         let mut word = 0;
         for _ in 0..4 {
-            word = word << 8 | u32::from(self.byte()?);
+            word = (word << 8) | u32::from(self.byte()?);
         }
         Ok(word)
     }

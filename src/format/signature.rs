@@ -129,7 +129,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         0..=0x7f => (usize::from(*length), rest),
         0x81..=0x84 => {
             let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
+            (digits.iter().fold(0, |length, digit| (length << 8) | usize::from(*digit)), rest)
         }
         _ => return None,
     };
