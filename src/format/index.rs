@@ -363,6 +363,7 @@ mod tests {
     fn every_matching_pattern_counts_in_order_of_priority() {
         let index = open(write(&[
             ("usb:v1p*", 7, "late"),
+            ("usb:v1*", 7, "of equals the first met"),
             ("usb:v1p2", 3, "early"),
             ("usb:v[0-9]p2*", 5, "middle"),
             ("usb:v?p3", 1, "other"),
@@ -371,7 +372,7 @@ mod tests {
         .unwrap();
         let names: Vec<_> =
             index.matching(b"usb:v1p2").unwrap().into_iter().map(|v| v.bytes).collect();
-        assert_eq!(names, [&b"early"[..], b"middle", b"late", b"last"]);
+        assert_eq!(names, [&b"early"[..], b"middle", b"late", b"of equals the first met", b"last"]);
     }
 
     #[test]
