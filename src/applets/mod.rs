@@ -6,6 +6,7 @@ mod lsmod;
 mod modinfo;
 mod modprobe;
 mod rmmod;
+mod static_nodes;
 
 use crate::cli::{Applet, Args};
 use crate::error::Status;
@@ -21,14 +22,15 @@ pub static NANOMOD: Applet = Applet {
     about: "Linux kernel-module loader",
     operands: "APPLET [ARGUMENT]...",
     notes: "Applets:
-  insmod     Insert a module from a file
-  modprobe   Insert or remove a module with what it needs
-  rmmod      Remove modules
-  lsmod      List the modules in the kernel
-  modinfo    Print what modules say of themselves
-  install    Make links to nanomod that are called like the applets
+  insmod        Insert a module from a file
+  modprobe      Insert or remove a module with what it needs
+  rmmod         Remove modules
+  lsmod         List the modules in the kernel
+  modinfo       Print what modules say of themselves
+  static-nodes  Print the device nodes that modules ask for
+  install       Make links to nanomod that are called like the applets
 
-A link to nanomod called like an applet is that applet.
+A link to nanomod called like one of the first five is that applet.
 'nanomod APPLET --help' tells more.",
     options: &[],
     environment: None,
@@ -43,7 +45,11 @@ pub fn by_link(name: &[u8]) -> Option<&'static Applet> {
 
 /// The applet that the first argument `word` picks.
 pub fn by_word(word: &[u8]) -> Option<&'static Applet> {
-    if word == b"install" { Some(&install::APPLET) } else { by_link(word) }
+    match word {
+        b"install" => Some(&install::APPLET),
+        b"static-nodes" => Some(&static_nodes::APPLET),
+        _ => by_link(word),
+    }
 }
 
 /// The applets that links are made for.
@@ -54,7 +60,7 @@ pub fn linked() -> impl Iterator<Item = &'static str> {
 /// All applets.
 #[cfg(test)]
 pub fn all() -> impl Iterator<Item = &'static Applet> {
-    APPLETS.iter().copied().chain([&install::APPLET, &NANOMOD])
+    APPLETS.iter().copied().chain([&install::APPLET, &static_nodes::APPLET, &NANOMOD])
 }
 
 fn list(args: &Args, log: &Log) -> Status {
