@@ -25,7 +25,7 @@ const DIRECTORY: &str = "/lib/modules/";
 
 /// Suffixes of module files. `modules.dep` may name one and the tree hold
 /// another, when files were compressed or unpacked after depmod ran.
-const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
+pub const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
 
 /// One kernel's modules.
 pub struct ModuleDir {

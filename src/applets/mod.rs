@@ -8,9 +8,17 @@ mod modprobe;
 mod rmmod;
 mod static_nodes;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use crate::cli::{Applet, Args};
-use crate::error::Status;
+use crate::error::{Error, Status};
+use crate::files;
+use crate::kernel::linux;
+use crate::moddir::ModuleDir;
 use crate::output::{Level, Log, print};
+use crate::root::Root;
 
 /// What nanomod can be called as, in the order of help.
 static APPLETS: [&Applet; 5] =
@@ -55,6 +63,27 @@ pub fn by_word(word: &[u8]) -> Option<&'static Applet> {
 /// The applets that links are made for.
 pub fn linked() -> impl Iterator<Item = &'static str> {
     APPLETS.iter().map(|applet| applet.name)
+}
+
+/// The modules of kernel `release` below `directory`; by default, of the running one
+/// and below `/`, which an empty name means, too.
+fn module_dir(
+    directory: Option<&OsString>,
+    release: Option<&OsString>,
+) -> Result<ModuleDir, Error> {
+    let root = match directory.filter(|directory| !directory.is_empty()) {
+        None => Root::system(),
+        Some(directory) => Root::new(
+            &files::absolute(Path::new(directory))
+                .map_err(|error| Error::new("could not read the current directory", error))?,
+        ),
+    };
+    let release = match release {
+        Some(release) => release.as_bytes().to_vec(),
+        None => linux::release()
+            .map_err(|errno| Error::new("could not read the kernel's release", errno))?,
+    };
+    Ok(ModuleDir::new(&root, &release))
 }
 
 /// All applets.

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::applets::module_dir;
 use crate::cli::{Applet, Args, Opt};
 use crate::config::Config;
 use crate::error::{Cause, Error, Status};
@@ -14,8 +15,7 @@ use crate::files;
 use crate::format::elf::ModuleElf;
 use crate::format::json::Json;
 use crate::format::modinfo::{Field, fields, parameters};
-use crate::kernel::linux::release;
-use crate::moddir::ModuleDir;
+use crate::moddir::{ModuleDir, SUFFIXES};
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::resolve::{Sources, resolve};
@@ -62,20 +62,10 @@ fn run(args: &Args, log: &Log) -> Status {
     if args.operands.is_empty() {
         return log.error("missing module or filename.");
     }
-    let root = match args.value(&BASEDIR).filter(|dir| !dir.is_empty()) {
-        None => Root::system(),
-        Some(dir) => match files::absolute(Path::new(dir)) {
-            Ok(dir) => Root::new(&dir),
-            Err(error) => {
-                return log.error(Error::new("could not read the current directory", error));
-            }
-        },
+    let modules = match module_dir(args.value(&BASEDIR), args.value(&SET_VERSION)) {
+        Ok(modules) => modules,
+        Err(error) => return log.error(error),
     };
-    let release = match args.value(&SET_VERSION) {
-        Some(version) => version.as_bytes().to_vec(),
-        None => release().unwrap_or_default(),
-    };
-    let modules = ModuleDir::new(&root, &release);
     let config = Config::load(&Root::system(), &[], modules.path());
     let printer = Printer::new(args, log);
     let sources = Sources { config: &config, modules: &modules };
@@ -135,8 +125,7 @@ fn find(sources: Sources<'_>, operand: &OsStr, by_name: bool) -> Result<Vec<Foun
 /// Whether `path` is a file that is called like a module.
 fn is_module_file(path: &Path) -> bool {
     let name = path.as_os_str().as_bytes();
-    let suffixes = [&b".ko"[..], b".ko.gz", b".ko.xz", b".ko.zst"];
-    suffixes.iter().any(|suffix| name.ends_with(suffix)) && path.is_file()
+    SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) && path.is_file()
 }
 
 struct Printer<'a> {

@@ -12,15 +12,12 @@ mod request;
 
 use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::Duration;
 
+use crate::applets::module_dir;
 use crate::cli::{Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, Opt, SYSLOG, VERBOSE};
 use crate::config::Config;
-use crate::error::{Error, Status};
-use crate::files;
-use crate::kernel::linux::release;
-use crate::moddir::ModuleDir;
+use crate::error::Status;
 use crate::output::{Level, Log};
 use crate::resolve::Sources;
 use crate::root::Root;
@@ -125,13 +122,13 @@ fn run(args: &Args, log: &Log) -> Status {
             return log.error(format_args!("unexpected wait value '{value}'."));
         }
     };
-    let (root, release) = match place(args) {
-        Ok(place) => place,
+    let modules = match module_dir(args.value(&DIRNAME), args.value(&SET_VERSION)) {
+        Ok(modules) => modules,
         Err(error) => return log.fatal(error),
     };
     // The process ends with these: nothing is gained by giving them back, and
     // the kernel's calls of modprobe have a few system calls less.
-    let modules = ManuallyDrop::new(ModuleDir::new(&root, &release));
+    let modules = ManuallyDrop::new(modules);
     let config =
         ManuallyDrop::new(Config::load(&Root::system(), args.values(&CONFIG), modules.path()));
     for error in &config.errors {
@@ -157,24 +154,6 @@ fn run(args: &Args, log: &Log) -> Status {
     };
     request.tell_damage();
     status
-}
-
-/// Where the modules are, and for which kernel.
-fn place(args: &Args) -> Result<(Root, Vec<u8>), Error> {
-    let root = match args.value(&DIRNAME).filter(|dir| !dir.is_empty()) {
-        None => Root::system(),
-        Some(dir) => Root::new(
-            &files::absolute(Path::new(dir))
-                .map_err(|error| Error::new("could not read the current directory", error))?,
-        ),
-    };
-    let release = match args.value(&SET_VERSION) {
-        Some(version) => version.as_bytes().to_vec(),
-        None => {
-            release().map_err(|errno| Error::new("could not read the kernel's release", errno))?
-        }
-    };
-    Ok((root, release))
 }
 
 /// A count of milliseconds, as `strtoul(3)` reads it: decimal, 0x or octal.
