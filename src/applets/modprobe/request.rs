@@ -1,5 +1,6 @@
 //! One call of modprobe that inserts or removes: planned, then shown or done.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -58,17 +59,24 @@ impl Request<'_> {
 
     /// Removes what is named.
     pub fn remove(&self) -> Status {
-        let state = std::cell::RefCell::new(State::read(&Root::system()));
+        // Each one that goes may have been using the next: read when it is needed.
+        let state = RefCell::new(None);
+        let read = || State::read(&Root::system());
         let policy = self.policy();
         self.for_each_goal(
             |operand| self.resolved(operand),
-            &mut |target| plan::remove(self.sources, &state.borrow(), &target, &policy),
-            // Each one that goes may have been using the next.
-            &mut |goal| match &goal.verdict {
-                Verdict::Steps(steps) if self.shows() => {
-                    steps.iter().for_each(|step| state.borrow_mut().forget(&step.module));
+            &mut |target| {
+                let mut state = state.borrow_mut();
+                plan::remove(self.sources, state.get_or_insert_with(read), &target, &policy)
+            },
+            &mut |goal| {
+                let mut state = state.borrow_mut();
+                match (&goal.verdict, state.as_mut()) {
+                    (Verdict::Steps(steps), Some(state)) if self.shows() => {
+                        steps.iter().for_each(|step| state.forget(&step.module));
+                    }
+                    _ => *state = None,
                 }
-                _ => *state.borrow_mut() = State::read(&Root::system()),
             },
         )
     }
