@@ -49,25 +49,30 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
 /// The content of `path`. Its size is not asked for: in `/proc` and `/sys` it
 /// would not be true.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open(path)?;
     let mut content = vec![0; BLOCK];
+    let length = read_into(open(path)?, &mut content)?;
+    content.truncate(length);
+    Ok(content)
+}
+
+/// Reads `file` into `content`, over what that holds, and makes it longer where it
+/// has to be; how many bytes are the file's.
+pub fn read_into(mut file: File, content: &mut Vec<u8>) -> io::Result<usize> {
     let mut length = 0;
     loop {
         if length >= LIMIT {
             return Err(Errno::EFBIG.into());
         }
         if length == content.len() {
-            content.resize(length * 2, 0);
+            content.resize(BLOCK.max(length * 2), 0);
         }
         match file.read(content.get_mut(length..).unwrap_or_default()) {
-            Ok(0) => break,
+            Ok(0) => return Ok(length),
             Ok(count) => length += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    content.truncate(length);
-    Ok(content)
 }
 
 /// The variable that sets another limit to decompression, in MiB.

@@ -1,5 +1,6 @@
 //! The commands, a file each. They do not know one another.
 
+mod depmod;
 mod insmod;
 mod install;
 mod lsmod;
@@ -21,8 +22,14 @@ use crate::output::{Level, Log, print};
 use crate::root::Root;
 
 /// What nanomod can be called as, in the order of help.
-static APPLETS: [&Applet; 5] =
-    [&insmod::APPLET, &modprobe::APPLET, &rmmod::APPLET, &lsmod::APPLET, &modinfo::APPLET];
+static APPLETS: [&Applet; 6] = [
+    &insmod::APPLET,
+    &modprobe::APPLET,
+    &rmmod::APPLET,
+    &lsmod::APPLET,
+    &modinfo::APPLET,
+    &depmod::APPLET,
+];
 
 /// nanomod itself: lists the others.
 pub static NANOMOD: Applet = Applet {
@@ -35,10 +42,11 @@ pub static NANOMOD: Applet = Applet {
   rmmod         Remove modules
   lsmod         List the modules in the kernel
   modinfo       Print what modules say of themselves
+  depmod        Make the indexes by which modprobe finds modules
   static-nodes  Print the device nodes that modules ask for
   install       Make links to nanomod that are called like the applets
 
-A link to nanomod called like one of the first five is that applet.
+A link to nanomod called like one of the first six is that applet.
 'nanomod APPLET --help' tells more.",
     options: &[],
     environment: None,

@@ -1,19 +1,52 @@
 //! Which configuration files are read, and in which order.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use crate::error::{Cause, Error};
+use crate::files;
+use crate::root::Root;
 
 /// The files to read: base name and path, sorted, one per base name.
 #[derive(Default)]
 pub struct Files(Vec<(Vec<u8>, PathBuf)>);
 
 impl Files {
+    /// The files of `directories` below `system`, the best first, or those of `paths`,
+    /// files or directories, where any are given.
+    pub fn list(
+        system: &Root,
+        directories: &[&str],
+        paths: &[OsString],
+        errors: &mut Vec<Error>,
+    ) -> Self {
+        let mut files = Self::default();
+        if paths.is_empty() {
+            for directory in directories {
+                match files.add(&system.join(directory), errors) {
+                    Ok(()) | Err(Cause::Errno(Errno::ENOENT)) => {}
+                    Err(cause) => {
+                        errors.push(Error::new(format!("could not read {directory}"), cause));
+                    }
+                }
+            }
+        }
+        for path in paths {
+            if let Err(error) = files.add(Path::new(path), errors) {
+                let doing = format!("could not read configuration {}", path.to_string_lossy());
+                errors.push(Error::new(doing, error));
+            }
+        }
+        files
+    }
+
     /// Adds a file of any name, or the `.conf` files of a directory.
-    pub fn add(&mut self, path: &Path, errors: &mut Vec<Error>) -> Result<(), Cause> {
+    fn add(&mut self, path: &Path, errors: &mut Vec<Error>) -> Result<(), Cause> {
         let entries = match fs::read_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 self.insert(base_name(path), path.to_owned());
@@ -51,6 +84,19 @@ impl Files {
     pub fn insert(&mut self, name: Vec<u8>, path: PathBuf) {
         if let Err(at) = self.0.binary_search_by(|(other, _)| other.as_slice().cmp(&name)) {
             self.0.insert(at, (name, path));
+        }
+    }
+}
+
+/// What is in a file. A link to nothing masks a file, and not every kernel has each
+/// file that is read.
+pub fn content(path: &Path, errors: &mut Vec<Error>) -> Option<Vec<u8>> {
+    match files::read(path) {
+        Ok(content) => Some(content),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            errors.push(Error::new(format!("could not read {}", path.display()), error));
+            None
         }
     }
 }

@@ -7,18 +7,19 @@
 //! is how a vendor's file is masked.
 
 mod cmdline;
+pub mod depmod_d;
 mod find;
+mod lines;
 mod modprobe_d;
+mod release;
 pub mod show;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::Path;
 
 use find::Files;
-use nix::errno::Errno;
 
-use crate::error::{Cause, Error};
+use crate::error::Error;
 use crate::files;
 use crate::name::{ModuleName, glob};
 use crate::root::Root;
@@ -82,37 +83,13 @@ impl Config {
     /// and the kernel command line.
     pub fn load(system: &Root, paths: &[OsString], moddir: &Path) -> Self {
         let mut config = Self::default();
-        let mut files = Files::default();
-        if paths.is_empty() {
-            for directory in DIRECTORIES {
-                match files.add(&system.join(directory), &mut config.errors) {
-                    Ok(()) | Err(Cause::Errno(Errno::ENOENT)) => {}
-                    Err(cause) => {
-                        let doing = format!("could not read {directory}");
-                        config.errors.push(Error::new(doing, cause));
-                    }
-                }
-            }
-        }
-        for path in paths {
-            if let Err(error) = files.add(Path::new(path), &mut config.errors) {
-                let doing = format!("could not read configuration {}", path.to_string_lossy());
-                config.errors.push(Error::new(doing, error));
-            }
-        }
+        let mut files = Files::list(system, &DIRECTORIES, paths, &mut config.errors);
         for name in ["modules.softdep", "modules.weakdep"] {
             files.insert(name.as_bytes().to_vec(), moddir.join(name));
         }
         for path in files.paths() {
-            match files::read(&path) {
-                Ok(text) => modprobe_d::parse(&mut config, &path, &text),
-                // A link to nothing masks a file, and not every kernel's modules
-                // have soft dependencies.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    let doing = format!("could not read {}", path.display());
-                    config.errors.push(Error::new(doing, error));
-                }
+            if let Some(text) = find::content(&path, &mut config.errors) {
+                modprobe_d::parse(&mut config, &path, &text);
             }
         }
         if let Ok(line) = files::read(&system.join("/proc/cmdline")) {

@@ -18,6 +18,7 @@
 use std::fmt;
 use std::path::Path;
 
+use super::lines::lines;
 use super::{Config, Denial, Softdep};
 use crate::error::Error;
 use crate::format::text::words;
@@ -25,7 +26,7 @@ use crate::name::{ModuleName, fold_alias};
 
 /// Reads the file `path`, whose content is `text`, into `config`.
 pub fn parse(config: &mut Config, path: &Path, text: &[u8]) {
-    for (number, line) in (Lines { rest: text, number: 0 }) {
+    for (number, line) in lines(text) {
         if line.starts_with(b"#") {
             continue;
         }
@@ -155,42 +156,6 @@ fn split_word(line: &[u8]) -> (&[u8], &[u8]) {
     let line = line.get(start..).unwrap_or_default();
     let end = line.iter().position(is_blank).unwrap_or(line.len());
     (line.get(..end).unwrap_or_default(), line.get(end + 1..).unwrap_or_default())
-}
-
-/// Lines with their continuations joined, each with the number of its last
-/// physical line.
-struct Lines<'a> {
-    rest: &'a [u8],
-    number: usize,
-}
-
-impl Iterator for Lines<'_> {
-    type Item = (usize, Vec<u8>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let mut line = Vec::new();
-        self.number += 1;
-        while let [c, rest @ ..] = self.rest {
-            self.rest = rest;
-            match (c, rest) {
-                (b'\n', _) => break,
-                (b'\\', [b'\n', rest @ ..]) => {
-                    self.rest = rest;
-                    self.number += 1;
-                }
-                (b'\\', [quoted, rest @ ..]) => {
-                    self.rest = rest;
-                    line.push(*quoted);
-                }
-                (b'\\', []) => {}
-                (c, _) => line.push(*c),
-            }
-        }
-        Some((self.number, line))
-    }
 }
 
 #[cfg(test)]

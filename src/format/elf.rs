@@ -7,15 +7,21 @@
 //! __versions             word crc, char name[64 - word] …
 //! __version_ext_crcs     u32 crc …            (Linux 6.14, names of any length)
 //! __version_ext_names    name NUL …
-//! .symtab                __crc_NAME: the CRC itself, or where it lies
+//! .symtab                __crc_NAME: the CRC itself, or where it lies;
+//!                        every NAME that is not defined
 //! __ksymtab_strings      name NUL …
 //! ```
 //!
 //! Refused: what is no ELF file, or has its section table outside the file.
 
+use std::ops::Range;
+
 use goblin::container::{Container, Ctx};
 use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SectionHeader};
-use goblin::elf::{Elf, Symtab};
+use goblin::elf::sym::{STB_WEAK, Sym, SymIterator, Symtab};
+use goblin::elf::{Elf, Header};
+
+use super::pages::Source;
 
 /// The parts of a module's ELF file that a loader speaks of.
 pub struct ModuleElf<'a> {
@@ -41,25 +47,111 @@ const MACHINES: [(u16, &str, &[&str]); 10] = [
     (258, "loongarch", &["loongarch"]),
 ];
 
+/// Registers of a SPARC are symbols, too (`STT_REGISTER`).
+const SPARCS: [u16; 3] = [2, 18, 43];
+const REGISTER: u8 = 13;
+
+/// The largest header, that of a 64-bit file.
+const HEADER: u64 = 64;
+
+/// The sections that make up the indexes. What is in the others, nine tenths of a
+/// file, need not be read for that.
+pub const INDEXED: [&[u8]; 7] = [
+    b".modinfo",
+    b".symtab",
+    b".strtab",
+    b"__versions",
+    b"__version_ext_crcs",
+    b"__version_ext_names",
+    b"__ksymtab_strings",
+];
+
+/// A file that is read in parts, one behind another in a buffer.
+pub struct Parts<'b, S> {
+    source: S,
+    length: u64,
+    /// Holds more than is used: it is kept from one file to the next.
+    buffer: &'b mut Vec<u8>,
+    used: usize,
+}
+
+impl<'b, S: Source> Parts<'b, S> {
+    /// Parts of the first `length` bytes of `source`, which `buffer` will hold.
+    pub fn new(source: S, length: u64, buffer: &'b mut Vec<u8>) -> Self {
+        Self { source, length, buffer, used: 0 }
+    }
+
+    /// Where in the buffer the `count` bytes from `offset` on are; `None` where the
+    /// file has fewer.
+    fn read(&mut self, mut offset: u64, count: u64) -> Option<Range<usize>> {
+        // A claim is not trusted with an allocation.
+        offset.checked_add(count).filter(|end| *end <= self.length)?;
+        let part = self.used..self.used + usize::try_from(count).ok()?;
+        if self.buffer.len() < part.end {
+            self.buffer.resize(part.end * 2, 0);
+        }
+        while self.used < part.end {
+            let rest = self.buffer.get_mut(self.used..part.end)?;
+            let count = self.source.read_at(rest, offset).ok().filter(|count| *count > 0)?;
+            (self.used, offset) = (self.used + count, offset + count as u64);
+        }
+        Some(part)
+    }
+}
+
 /// A symbol's name and the checksum of its type.
 pub type Version<'a> = (&'a [u8], u32);
 
 impl<'a> ModuleElf<'a> {
     /// Reads `image`, an uncompressed module.
     pub fn parse(image: &'a [u8]) -> Result<Self, String> {
-        let header = Elf::parse_header(image).map_err(|_| "not an ELF file".to_owned())?;
-        let endianness = header.endianness().map_err(|_| "unknown ELF byte order".to_owned())?;
-        let context = Ctx::new(header.container().unwrap_or_default(), endianness);
+        let (header, context) = header(image)?;
         let sections = SectionHeader::parse(
             image,
             usize::try_from(header.e_shoff).unwrap_or(usize::MAX),
             usize::from(header.e_shnum),
             context,
         )
-        .map_err(|_| format!("section table at offset {} is not in the file", header.e_shoff))?;
+        .map_err(|_| no_table(&header))?;
         let names = sections.get(usize::from(header.e_shstrndx));
         let section_names = names.and_then(|names| content(image, names)).unwrap_or_default();
         Ok(Self { image, context, machine: header.e_machine, sections, section_names })
+    }
+
+    /// Reads of `file`, an uncompressed module, what is in the sections `wanted`. The
+    /// others are there, and empty.
+    pub fn gather<S: Source>(file: &'a mut Parts<'_, S>, wanted: &[&[u8]]) -> Result<Self, String> {
+        let start = file.read(0, HEADER.min(file.length)).unwrap_or_default();
+        let (header, context) = header(file.buffer.get(start).unwrap_or_default())?;
+        let count = usize::from(header.e_shnum);
+        let size = (SectionHeader::size(context) * count) as u64;
+        let table = file.read(header.e_shoff, size).ok_or_else(|| no_table(&header))?;
+        let mut sections = SectionHeader::parse(file.buffer, table.start, count, context)
+            .map_err(|_| no_table(&header))?;
+        let names = sections.get(usize::from(header.e_shstrndx));
+        let names = names.and_then(|names| file.read(names.sh_offset, names.sh_size));
+        let names = names.unwrap_or_default();
+        for section in &mut sections {
+            let name =
+                file.buffer.get(names.clone()).and_then(|names| names.get(section.sh_name..));
+            let name = strings(name.unwrap_or_default()).next().unwrap_or_default();
+            let Some(name) = wanted.iter().find(|wanted| **wanted == name) else {
+                (section.sh_offset, section.sh_size) = (0, 0);
+                continue;
+            };
+            let content = file.read(section.sh_offset, section.sh_size);
+            section.sh_offset = content.ok_or_else(|| not_there(name, section))?.start as u64;
+        }
+        let image = file.buffer.get(..file.used).unwrap_or_default();
+        let section_names = image.get(names).unwrap_or_default();
+        Ok(Self { image, context, machine: header.e_machine, sections, section_names })
+    }
+
+    /// Whether the sections `wanted`, where there are any, are in the file.
+    pub fn check(&self, wanted: &[&[u8]]) -> Result<(), String> {
+        let mut headers = wanted.iter().filter_map(|name| Some((name, self.header(name)?)));
+        let missing = headers.find(|(_, section)| content(self.image, section).is_none());
+        missing.map_or(Ok(()), |(name, section)| Err(not_there(name, section)))
     }
 
     /// Whether it is a 64-bit file.
@@ -133,14 +225,33 @@ impl<'a> ModuleElf<'a> {
         strings(names).filter(|name| !name.is_empty()).map(|name| (name, 0)).collect()
     }
 
-    fn checksums(&self) -> Option<Vec<Version<'a>>> {
+    /// The symbols that it leaves to others to define, in the file's order, and
+    /// whether it can do without.
+    pub fn undefined(&self) -> impl Iterator<Item = (&'a [u8], bool)> {
+        let is_sparc = SPARCS.contains(&self.machine);
+        let is_wanted = move |symbol: &Sym| {
+            symbol.st_shndx == SHN_UNDEF as usize && !(is_sparc && symbol.st_type() == REGISTER)
+        };
+        let (symbols, names) = self.symbols().unzip();
+        let symbols = symbols.into_iter().flatten().skip(1).filter(is_wanted);
+        symbols.filter_map(move |symbol| {
+            let name = strings(names?.get(symbol.st_name..)?).next()?;
+            (!name.is_empty()).then_some((name, symbol.st_bind() == STB_WEAK))
+        })
+    }
+
+    fn symbols(&self) -> Option<(SymIterator<'a>, &'a [u8])> {
         let table = self.header(b".symtab")?;
         let size = usize::try_from(table.sh_size).ok()?;
         let entry = if self.is_64() { 24 } else { 16 };
         let start = usize::try_from(table.sh_offset).ok()?;
         let symbols = Symtab::parse(self.image, start, size / entry, self.context).ok()?;
-        let names = self.section(b".strtab")?;
-        let checksum = |symbol: goblin::elf::Sym| {
+        Some((symbols.iter(), self.section(b".strtab")?))
+    }
+
+    fn checksums(&self) -> Option<Vec<Version<'a>>> {
+        let (symbols, names) = self.symbols()?;
+        let checksum = |symbol: Sym| {
             let name = strings(names.get(symbol.st_name..)?).next()?.strip_prefix(b"__crc_")?;
             let index = u32::try_from(symbol.st_shndx).ok()?;
             let crc = if index == SHN_ABS || index == SHN_UNDEF {
@@ -148,11 +259,12 @@ impl<'a> ModuleElf<'a> {
             } else {
                 let section = content(self.image, self.sections.get(symbol.st_shndx)?)?;
                 let at = usize::try_from(symbol.st_value).ok()?;
-                self.u32(section.get(at..at.checked_add(4)?)?)?
+                // A section that was left out has none.
+                section.get(at..at.checked_add(4)?).map_or(Some(0), |crc| self.u32(crc))?
             };
             Some((name, crc))
         };
-        Some(symbols.iter().filter_map(checksum).collect())
+        Some(symbols.filter_map(checksum).collect())
     }
 
     fn u32(&self, bytes: &[u8]) -> Option<u32> {
@@ -171,6 +283,22 @@ impl<'a> ModuleElf<'a> {
     fn section(&self, name: &[u8]) -> Option<&'a [u8]> {
         content(self.image, self.header(name)?)
     }
+}
+
+fn header(start: &[u8]) -> Result<(Header, Ctx), String> {
+    let header = Elf::parse_header(start).map_err(|_| "not an ELF file".to_owned())?;
+    let endianness = header.endianness().map_err(|_| "unknown ELF byte order".to_owned())?;
+    let context = Ctx::new(header.container().unwrap_or_default(), endianness);
+    Ok((header, context))
+}
+
+fn no_table(header: &Header) -> String {
+    format!("section table at offset {} is not in the file", header.e_shoff)
+}
+
+fn not_there(name: &[u8], section: &SectionHeader) -> String {
+    let name = String::from_utf8_lossy(name);
+    format!("section {name} at offset {} is not in the file", section.sh_offset)
 }
 
 fn content<'a>(image: &'a [u8], section: &SectionHeader) -> Option<&'a [u8]> {

@@ -23,18 +23,18 @@ use std::cell::Cell;
 use super::pages::{Cursor, Damage, Pages, Source};
 use crate::name::glob;
 
-const MAGIC: u32 = 0xB007_F457;
-const VERSION: u32 = 0x0002;
-const PREFIX: u32 = 0x8000_0000;
-const VALUES: u32 = 0x4000_0000;
-const CHILDREN: u32 = 0x2000_0000;
-const OFFSET: u32 = 0x0FFF_FFFF;
+pub(super) const MAGIC: u32 = 0xB007_F457;
+pub(super) const VERSION: u32 = 0x0002;
+pub(super) const PREFIX: u32 = 0x8000_0000;
+pub(super) const VALUES: u32 = 0x4000_0000;
+pub(super) const CHILDREN: u32 = 0x2000_0000;
+pub(super) const OFFSET: u32 = 0x0FFF_FFFF;
 
 /// Deeper than any key: only a looping trie gets there.
 const DEPTH: usize = 2048;
 
 /// Longer than any key.
-const KEY: usize = 4096;
+pub(super) const KEY: usize = 4096;
 
 /// A module index. Keys have one value in `modules.dep.bin`, any number in
 /// `modules.alias.bin`.

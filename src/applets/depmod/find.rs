@@ -1,0 +1,217 @@
+//! Which module files there are, and which of several with one name counts.
+//!
+//! Directories are read in the order of names and links are followed, but not around
+//! in a circle. Of modules with one name an `override` counts, then the place that
+//! `search` names first, then the first that is found: `build` and `source`, which
+//! lead to the kernel's sources, and `exclude`d names are passed over.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirEntry, FileType, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::config::depmod_d::{DepmodConfig, Search};
+use crate::error::Error;
+use crate::moddir::SUFFIXES;
+use crate::name::ModuleName;
+
+/// A module's file.
+pub struct Found {
+    /// Its name, by that of the file.
+    pub name: ModuleName,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What `modules.dep` calls it: its path from the kernel's directory on, or the
+    /// whole path where it is outside.
+    pub listed: Vec<u8>,
+}
+
+impl Found {
+    /// The module in the file `path`, where `directory` is the kernel's.
+    pub fn new(path: PathBuf, directory: &Path) -> Self {
+        let inside = path.strip_prefix(directory).unwrap_or(&path);
+        let listed = inside.as_os_str().as_bytes().to_vec();
+        Self { name: ModuleName::from_path(&listed), path, listed }
+    }
+
+    /// What it is listed as, without the suffix of a compression.
+    pub fn uncompressed(&self) -> &[u8] {
+        let end = self.listed.windows(4).rposition(|window| window == b".ko.");
+        end.and_then(|end| self.listed.get(..end + 3)).unwrap_or(&self.listed)
+    }
+}
+
+/// Files by the names of their modules, and what went wrong.
+#[derive(Default)]
+pub struct Files {
+    /// The files that count.
+    pub found: BTreeMap<ModuleName, Found>,
+    /// What could not be read.
+    pub errors: Vec<Error>,
+    /// What is odd.
+    pub warnings: Vec<Error>,
+    /// When a module or a directory with modules was changed last: seconds, and
+    /// nanoseconds.
+    pub newest: (i64, i64),
+}
+
+/// The modules in the files `paths` alone; `directory` is the kernel's.
+pub fn named(directory: &Path, paths: &[OsString]) -> Files {
+    let mut files = Files::default();
+    for path in paths.iter().map(Path::new) {
+        if !path.is_absolute() {
+            files.errors.push(Error::said(format!("{}: not absolute path.", path.display())));
+            continue;
+        }
+        let module = Found::new(path.to_owned(), directory);
+        let known = files.found.insert(module.name.clone(), module).map(|module| module.path);
+        if let Some(known) = known {
+            let (path, known) = (path.display(), known.display());
+            files.errors.push(Error::said(format!("{path}: has the name of {known}")));
+        }
+    }
+    files
+}
+
+/// All modules in `directory`, the kernel's, and in those outside that `config` names;
+/// with their times if `with_times` says so.
+pub fn find(directory: &Path, config: &DepmodConfig, with_times: bool) -> io::Result<Files> {
+    let mut walk = Walk { directory, config, with_times, files: Files::default() };
+    walk.enter(directory)?;
+    for external in config.externals.iter().rev() {
+        let external = Path::new(OsStr::from_bytes(external));
+        match walk.enter(external) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let doing = format!("could not open directory {}", external.display());
+                walk.files.warnings.push(Error::new(doing, error));
+            }
+            Err(error) => walk.files.errors.push(could_not_read(external, error)),
+            Ok(()) => {}
+        }
+    }
+    Ok(walk.files)
+}
+
+struct Walk<'a> {
+    directory: &'a Path,
+    config: &'a DepmodConfig,
+    with_times: bool,
+    files: Files,
+}
+
+impl Walk<'_> {
+    fn enter(&mut self, directory: &Path) -> io::Result<()> {
+        let entry = |entry: io::Result<DirEntry>| {
+            let entry = entry?;
+            Ok((entry.file_name(), entry.file_type().ok()))
+        };
+        let mut entries = fs::read_dir(directory)?.map(entry).collect::<io::Result<Vec<_>>>()?;
+        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, kind) in entries {
+            if self.is_excluded(name.as_bytes()) {
+                continue;
+            }
+            let is_module = SUFFIXES.iter().any(|suffix| name.as_bytes().ends_with(suffix));
+            if !is_module && kind.is_some_and(|kind| kind.is_file()) {
+                continue;
+            }
+            let path = directory.join(name);
+            if let Err(error) = self.look_at(&path, kind, is_module) {
+                self.files.errors.push(could_not_read(&path, error));
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, path: &Path, kind: Option<FileType>, is_module: bool) -> io::Result<()> {
+        let mut kind = kind.filter(|kind| kind.is_file() || kind.is_dir());
+        if kind.is_none() || self.with_times {
+            let metadata = match fs::metadata(path) {
+                // A link to nothing is no module that could be missed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !is_module => {
+                    return Ok(());
+                }
+                metadata => metadata?,
+            };
+            if kind.is_none() && metadata.is_dir() && leads_back(path, &metadata) {
+                let warning = format!("{} leads back to where it is, not followed", path.display());
+                self.files.warnings.push(Error::said(warning));
+                return Ok(());
+            }
+            if is_module || metadata.is_dir() {
+                self.files.newest =
+                    self.files.newest.max((metadata.mtime(), metadata.mtime_nsec()));
+            }
+            kind = Some(metadata.file_type());
+        }
+        match kind {
+            Some(kind) if kind.is_dir() => return self.enter(path),
+            Some(kind) if kind.is_file() && is_module => {
+                self.add(Found::new(path.to_owned(), self.directory));
+            }
+            _ if is_module => return Err(io::Error::other("not a regular file")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_excluded(&self, name: &[u8]) -> bool {
+        matches!(name, b"build" | b"source") || self.config.excludes.iter().any(|e| e == name)
+    }
+
+    fn add(&mut self, new: Found) {
+        let known = self.files.found.get(&new.name);
+        if known.is_none_or(|known| self.rank(&new) > self.rank(known)) {
+            self.files.found.insert(new.name.clone(), new);
+        }
+    }
+
+    /// How much a file counts beside others of its name: first by override, then by
+    /// place. What is named first in a list is the highest.
+    fn rank(&self, file: &Found) -> (Option<usize>, Option<usize>) {
+        let is_inside = !file.listed.starts_with(b"/");
+        let stem = file.uncompressed().strip_suffix(b".ko").filter(|_| is_inside);
+        let overrides = &self.config.overrides;
+        // Of two overrides for one module the later counts.
+        let by_override = overrides.iter().rposition(|path| Some(path.as_slice()) == stem);
+        let (mut next, mut builtin, mut place) = (0, None, None);
+        for search in self.config.searches.iter().rev() {
+            match search {
+                Search::Builtin => builtin = Some(next),
+                Search::Directory(directory) if is_inside && is_below(&file.listed, directory) => {
+                    place = Some(next);
+                }
+                Search::Directory(_) => {}
+                Search::External => {
+                    for external in self.config.externals.iter().rev() {
+                        if is_below(file.path.as_os_str().as_bytes(), external) {
+                            place = Some(next);
+                        }
+                        next += 1;
+                    }
+                }
+            }
+            next += 1;
+        }
+        (by_override, place.or(builtin))
+    }
+}
+
+/// Whether the directory at `path` is one of those that lead there.
+fn leads_back(path: &Path, directory: &Metadata) -> bool {
+    let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+    let mut above = path.ancestors().skip(1).filter_map(|above| fs::metadata(above).ok());
+    above.any(|above| identity(&above) == identity(directory))
+}
+
+fn is_below(path: &[u8], directory: &[u8]) -> bool {
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+fn could_not_read(path: &Path, error: io::Error) -> Error {
+    Error::new(format!("could not read {}", path.display()), error)
+}

@@ -1,0 +1,191 @@
+//! What the indexes need of each module's file: aliases, soft and weak dependencies,
+//! the symbols it exports and those it wants.
+//!
+//! Of a plain file only the sections that hold these are read. A compressed one has
+//! to be unpacked whole.
+
+use std::collections::BTreeMap;
+
+use super::find::Found;
+use super::parallel::in_parallel;
+use crate::error::{Cause, Error};
+use crate::files;
+use crate::format::compression::{self, Kind};
+use crate::format::elf::{INDEXED, ModuleElf, Parts};
+use crate::format::pages::Source;
+
+/// Strings, each behind its length.
+#[derive(Clone, Copy, Default)]
+pub struct Strings<'a>(&'a [u8]);
+
+impl<'a> Iterator for Strings<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (length, rest) = self.0.split_first_chunk()?;
+        let (string, rest) = rest.split_at_checked(u32::from_ne_bytes(*length) as usize)?;
+        self.0 = rest;
+        Some(string)
+    }
+}
+
+fn push(strings: &mut Vec<u8>, string: &[u8]) {
+    strings.extend_from_slice(&(string.len() as u32).to_ne_bytes());
+    strings.extend_from_slice(string);
+}
+
+/// The lists of strings that are kept of a module.
+#[derive(Clone, Copy)]
+pub enum List {
+    /// Values of `alias`.
+    Aliases,
+    /// Values of `softdep`.
+    Softdeps,
+    /// Values of `weakdep`.
+    Weakdeps,
+    /// Symbols that it exports.
+    Exports,
+    /// Symbols that it leaves to others to define.
+    Undefined,
+    /// Other symbols that it was built against.
+    Versions,
+}
+
+const LISTS: usize = 6;
+
+/// What a module's file says.
+#[derive(Default)]
+pub struct Contents {
+    /// All lists, one behind another: in one piece, as there are thousands of them.
+    strings: Box<[u8]>,
+    ends: [usize; LISTS],
+    /// What is known of the symbols besides.
+    pub checks: Option<Box<Checks>>,
+}
+
+/// What is needed only where symbols are checked.
+pub struct Checks {
+    /// Checksums of the exported symbols.
+    pub exports: Vec<u32>,
+    /// Whether it can do without, for each of the undefined symbols.
+    pub weak: Vec<bool>,
+    /// Symbols that it was built against, with their checksums.
+    pub versions: BTreeMap<Vec<u8>, u32>,
+}
+
+impl Contents {
+    /// The strings of `list`.
+    pub fn list(&self, list: List) -> Strings<'_> {
+        let number = list as usize;
+        let start = number.checked_sub(1).and_then(|before| self.ends.get(before));
+        let end = self.ends.get(number).copied().unwrap_or_default();
+        Strings(self.strings.get(start.copied().unwrap_or_default()..end).unwrap_or_default())
+    }
+
+    /// The symbols that it wants from others.
+    pub fn wanted(&self) -> impl Iterator<Item = &[u8]> {
+        self.list(List::Undefined).chain(self.list(List::Versions))
+    }
+}
+
+/// Reads `modules` on `jobs` threads, `with_checks` of their symbols. The errors name
+/// the files.
+pub fn read(
+    modules: &[Found],
+    jobs: usize,
+    with_checks: bool,
+) -> Result<Vec<Contents>, Vec<Error>> {
+    let limit = files::module_limit();
+    let results = in_parallel(jobs, modules.len(), |buffers: &mut Buffers, number| {
+        Some(buffers.read(modules.get(number)?, limit, with_checks))
+    });
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
+    for (result, module) in results.into_iter().flatten().zip(modules) {
+        match result {
+            Ok(contents) => all.push(contents),
+            Err(cause) => {
+                let doing = format!("could not read {}", module.path.display());
+                errors.push(Error::new(doing, cause));
+            }
+        }
+    }
+    if errors.is_empty() { Ok(all) } else { Err(errors) }
+}
+
+/// Room for a file, kept from one to the next.
+#[derive(Default)]
+struct Buffers {
+    file: Vec<u8>,
+    image: Vec<u8>,
+    lists: [Vec<u8>; LISTS],
+}
+
+impl Buffers {
+    fn read(&mut self, module: &Found, limit: u64, with_checks: bool) -> Result<Contents, Cause> {
+        let file = files::open(&module.path)?;
+        let mut start = [0; Kind::MAGIC];
+        let length = file.read_at(&mut start, 0)?;
+        let kind = Kind::of(start.get(..length).unwrap_or_default());
+        if kind == Kind::Plain && !with_checks {
+            let length = file.metadata()?.len();
+            let mut parts = Parts::new(file, length, &mut self.image);
+            let elf = ModuleElf::gather(&mut parts, &INDEXED)?;
+            return Ok(contents(&elf, &mut self.lists, with_checks));
+        }
+        let length = files::read_into(file, &mut self.file)?;
+        let content = self.file.get(..length).unwrap_or_default();
+        let image = match kind {
+            Kind::Plain => content,
+            kind => {
+                self.image.clear();
+                compression::decompress(kind, content, limit, &mut self.image)
+                    .map_err(|failure| failure.to_string())?;
+                &self.image
+            }
+        };
+        let elf = ModuleElf::parse(image)?;
+        elf.check(&INDEXED)?;
+        Ok(contents(&elf, &mut self.lists, with_checks))
+    }
+}
+
+/// How far apart a symbol may stand in `.symtab` and in `__versions`.
+const NEAR: usize = 4;
+
+fn contents(elf: &ModuleElf<'_>, lists: &mut [Vec<u8>; LISTS], with_checks: bool) -> Contents {
+    lists.iter_mut().for_each(Vec::clear);
+    let [aliases, softdeps, weakdeps, exports, undefined, versions] = lists;
+    for (key, value) in elf.modinfo() {
+        match key {
+            b"alias" => push(aliases, value),
+            b"softdep" => push(softdeps, value),
+            b"weakdep" => push(weakdeps, value),
+            _ => {}
+        }
+    }
+    let exported = elf.exports();
+    exported.iter().for_each(|(name, _)| push(exports, name));
+    let wanted: Vec<(&[u8], bool)> = elf.undefined().collect();
+    wanted.iter().for_each(|(name, _)| push(undefined, name));
+    let built_against = elf.imports().unwrap_or_default();
+    for (at, (name, _)) in built_against.iter().enumerate() {
+        // The two lists have nearly one order; what comes twice does no harm.
+        let near = wanted.iter().skip(at.saturating_sub(NEAR)).take(2 * NEAR);
+        if !near.into_iter().any(|(other, _)| other == name) {
+            push(versions, name);
+        }
+    }
+    let checks = with_checks.then(|| {
+        Box::new(Checks {
+            exports: exported.iter().map(|(_, crc)| *crc).collect(),
+            weak: wanted.iter().map(|(_, weak)| *weak).collect(),
+            versions: built_against.iter().map(|(name, crc)| (name.to_vec(), *crc)).collect(),
+        })
+    });
+    let mut end = 0;
+    let ends = lists.each_ref().map(|list| {
+        end += list.len();
+        end
+    });
+    Contents { strings: lists.concat().into(), ends, checks }
+}

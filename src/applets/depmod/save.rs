@@ -1,0 +1,87 @@
+//! Puts a set of files into a directory: all of them, or none.
+//!
+//! They are written under names of their own first and brought to the disk, so that
+//! a full disk or a kill leaves what was there. Then they are renamed one by one.
+//! Who reads in between finds old files and new ones: what both sets know is known
+//! in any mixture of them, as each lookup ends in `modules.dep`. That comes last, so
+//! that `depmod --quick`, which looks at its time, does not take a set for finished
+//! that is not.
+//!
+//! Others that want to write there wait.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::write;
+use crate::error::Error;
+use crate::files;
+
+/// Saves `files` in `directory`, which is made where it is missing. They are renamed
+/// in the order that they have.
+pub fn save(directory: &Path, files: &[write::File]) -> Result<(), Error> {
+    let failed = |error: io::Error| {
+        let doing = format!("could not write to directory {}", directory.display());
+        Error::new(doing, error)
+    };
+    fs::create_dir_all(directory).map_err(failed)?;
+    let handle = files::open(directory).map_err(failed)?;
+    // Where there are no locks, nobody waits.
+    let lock = Flock::lock(handle, FlockArg::LockExclusive);
+    let saved = write_all(directory, files).and_then(|()| rename_all(directory, files));
+    if saved.is_err() {
+        for (name, _) in files {
+            let _ = fs::remove_file(temporary(directory, name));
+        }
+    }
+    saved?;
+    // The files are there whether or not the directory can be told to stay.
+    if let Ok(directory) = lock {
+        let _ = directory.sync_all();
+    }
+    Ok(())
+}
+
+/// Fixed, so that what a kill leaves is replaced by the next run.
+fn temporary(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!(".{name}.new"))
+}
+
+fn write_all(directory: &Path, files: &[write::File]) -> Result<(), Error> {
+    let mut open = Vec::new();
+    for (name, content) in files {
+        open.push(
+            create(&temporary(directory, name), content)
+                .map_err(|e| refused(directory, name, e))?,
+        );
+    }
+    for (file, (name, _)) in open.iter().zip(files) {
+        file.sync_data().map_err(|error| refused(directory, name, error))?;
+    }
+    Ok(())
+}
+
+fn create(path: &Path, content: &[u8]) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
+fn rename_all(directory: &Path, files: &[write::File]) -> Result<(), Error> {
+    for (name, _) in files {
+        fs::rename(temporary(directory, name), directory.join(name))
+            .map_err(|error| refused(directory, name, error))?;
+    }
+    Ok(())
+}
+
+fn refused(directory: &Path, name: &str, error: io::Error) -> Error {
+    Error::new(format!("could not write {}", directory.join(name).display()), error)
+}
