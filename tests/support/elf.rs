@@ -11,6 +11,7 @@
 //! export-absolute CRC NAME  symbol __crc_NAME, CRC its value
 //! string NAME               a string of __ksymtab_strings
 //! needs NAME                an undefined symbol
+//! needs-weak NAME           the same, one that the module can do without
 //! section NAME HEX          a section of these bytes
 //! ```
 //!
@@ -28,6 +29,7 @@ struct Symbol {
     name: String,
     value: u64,
     section: u16,
+    bind: u8,
 }
 
 /// How numbers are written.
@@ -42,6 +44,8 @@ const PROGBITS: u32 = 1;
 const SYMTAB: u32 = 2;
 const STRTAB: u32 = 3;
 const ABSOLUTE: u16 = 0xfff1;
+const GLOBAL: u8 = 1;
+const WEAK: u8 = 2;
 /// What a record of `__versions` takes, CRC and name.
 const RECORD: usize = 64;
 
@@ -71,7 +75,10 @@ fn module(text: &str) -> Result<Vec<u8>, String> {
         match word {
             "modinfo" => section(&mut sections, ".modinfo").bytes.extend(string(rest)),
             "string" => section(&mut sections, "__ksymtab_strings").bytes.extend(string(rest)),
-            "needs" => symbols.push(Symbol { name: rest.to_owned(), value: 0, section: 0 }),
+            "needs" | "needs-weak" => {
+                let bind = if word == "needs" { GLOBAL } else { WEAK };
+                symbols.push(Symbol { name: rest.to_owned(), value: 0, section: 0, bind });
+            }
             "version" => {
                 let (crc, name) = pair().ok_or_else(wrong)?;
                 let mut record = shape.word(u64::from(crc));
@@ -91,12 +98,14 @@ fn module(text: &str) -> Result<Vec<u8>, String> {
                 table.bytes.extend(shape.u32(crc));
                 let at = sections.iter().position(|section| section.name == "__kcrctab");
                 let section = u16::try_from(at.unwrap_or_default() + 1).unwrap_or_default();
-                symbols.push(Symbol { name: format!("__crc_{name}"), value, section });
+                let name = format!("__crc_{name}");
+                symbols.push(Symbol { name, value, section, bind: GLOBAL });
             }
             "export-absolute" => {
                 let (crc, name) = pair().ok_or_else(wrong)?;
                 let name = format!("__crc_{name}");
-                symbols.push(Symbol { name, value: u64::from(crc), section: ABSOLUTE });
+                let value = u64::from(crc);
+                symbols.push(Symbol { name, value, section: ABSOLUTE, bind: GLOBAL });
             }
             "section" => {
                 let (name, digits) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -134,8 +143,8 @@ fn add_symbols(sections: &mut Vec<Section>, symbols: &[Symbol], shape: Shape) {
     for symbol in symbols {
         table.extend(shape.u32(u32::try_from(names.len()).unwrap_or_default()));
         names.extend(string(&symbol.name));
-        // Global, of no type.
-        let (info, section) = ([0x10, 0], shape.u16(symbol.section));
+        // Of no type.
+        let (info, section) = ([symbol.bind << 4, 0], shape.u16(symbol.section));
         if shape.wide {
             table.extend([&info[..], &section, &shape.word(symbol.value), &[0; 8]].concat());
         } else {

@@ -23,7 +23,7 @@ use super::{elf, index, trace};
 
 pub const RELEASE: &str = "6.6.6-test";
 const KMOD_VERSION: &str = "kmod version 30";
-const LOADERS: [&str; 4] = ["modprobe", "insmod", "rmmod", "lsmod"];
+const LOADERS: [&str; 5] = ["depmod", "modprobe", "insmod", "rmmod", "lsmod"];
 const STRACE: [&str; 10] =
     ["strace", "-f", "-qqq", "-y", "-X", "raw", "-s", "65536", "-e", "signal=none"];
 const SHELL_TOOLS: [&str; 16] = [
