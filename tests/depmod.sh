@@ -314,7 +314,6 @@ if [ "$few" != yes ]; then
     variant "one file" $(nth 1000 | sed "s|^|$tree/$below/|")
     # shellcheck disable=SC2046 # one file a word
     variant "some files" $(nth 7 70 700 1500 | sed "s|^|$tree/$below/|")
-    variant "one that is not named in full" kernel/none.ko
     variant "-w" -w
     variant "-v" -v
     grep -q needs "$work/nanomod.out" || differ "needs are not told"
