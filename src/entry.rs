@@ -1,5 +1,5 @@
-//! The C library's edge: the entry point in place of Rust's start-up code, and
-//! `system(3)`. The only unsafe code of the crate.
+//! The C library's edge: the entry point in place of Rust's start-up code, `system(3)`,
+//! and three functions in place of musl's. The only unsafe code of the crate.
 //!
 //! The kernel calls `/sbin/modprobe` with the three standard streams closed.
 //! Rust's start-up code opens `/dev/null` in their place and aborts where there
@@ -87,6 +87,83 @@ pub fn run_command(command: &CStr) -> io::Result<ExitStatus> {
         -1 => Err(io::Error::last_os_error()),
         status => Ok(ExitStatus::from_raw(status)),
     }
+}
+
+/// The name of a thread, in place of musl's function, which writes it with `printf`:
+/// 10 KB for threads that have no names.
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
+extern "C" fn pthread_setname_np(_thread: *const u8, _name: *const c_char) -> c_int {
+    0
+}
+
+/// `memcpy(3)`: musl's takes thirty cycles before the first byte, and most pieces are
+/// short. `scripts/build` has the linker take this one.
+///
+/// # Safety
+/// As for `memcpy`.
+#[cfg(all(not(test), target_arch = "x86_64"))]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+    /// Copies `count` bytes that are one or two of `T`: the first and the last.
+    unsafe fn ends<T>(to: *mut u8, from: *const u8, count: usize) {
+        let last = count - size_of::<T>();
+        // SAFETY: `count` is not less than a `T` takes.
+        unsafe {
+            let (a, b) = (from.cast::<T>().read_unaligned(), from.add(last).cast::<T>());
+            let b = b.read_unaligned();
+            to.cast::<T>().write_unaligned(a);
+            to.add(last).cast::<T>().write_unaligned(b);
+        }
+    }
+    // SAFETY: the caller says that there are `count` bytes in both places.
+    unsafe {
+        match count {
+            0 => {}
+            1 => *to = *from,
+            2..4 => ends::<u16>(to, from, count),
+            4..8 => ends::<u32>(to, from, count),
+            8..16 => ends::<u64>(to, from, count),
+            16..=32 => ends::<u128>(to, from, count),
+            33..=64 => ends::<[u128; 2]>(to, from, count),
+            _ => std::arch::asm!(
+                "rep movsb",
+                inout("rcx") count => _,
+                inout("rdi") to => _,
+                inout("rsi") from => _,
+                options(nostack, preserves_flags)
+            ),
+        }
+    }
+    to
+}
+
+/// `memcmp(3)`: eight bytes at a time, where musl's compares one.
+///
+/// # Safety
+/// As for `memcmp`.
+#[cfg(all(not(test), target_arch = "x86_64"))]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_memcmp(a: *const u8, b: *const u8, count: usize) -> c_int {
+    let mut at = 0;
+    while at < count {
+        // SAFETY: the caller says that there are `count` bytes in both places.
+        let (x, y, step) = unsafe {
+            match count - at {
+                0..8 => (u64::from(*a.add(at)), u64::from(*b.add(at)), 1),
+                _ => {
+                    let word = |from: *const u8| from.add(at).cast::<u64>().read_unaligned();
+                    // The first byte counts most.
+                    (word(a).swap_bytes(), word(b).swap_bytes(), 8)
+                }
+            }
+        };
+        if x != y {
+            return if x < y { -1 } else { 1 };
+        }
+        at += step;
+    }
+    0
 }
 
 /// The C entry point.

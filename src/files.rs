@@ -10,7 +10,7 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 
 use crate::error::Cause;
-use crate::format::compression::{self, Kind};
+use crate::format::compression::{self, Decompressor, Kind};
 
 /// Read at once: most files end here.
 const BLOCK: usize = 4096;
@@ -90,13 +90,13 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>, Cause> {
     let content = read(path)?;
     match Kind::of(&content) {
         Kind::Plain => Ok(content),
-        kind => {
-            let mut image = Vec::new();
-            compression::decompress(kind, &content, module_limit(), &mut image)
-                .map_err(|failure| failure.to_string())?;
-            Ok(image)
-        }
+        kind => Ok(decompressed(kind, &content).map_err(|failure| failure.to_string())?),
     }
+}
+
+/// What is in `content`, a file of `kind`.
+pub fn decompressed(kind: Kind, content: &[u8]) -> Result<Vec<u8>, compression::Failure> {
+    Decompressor::default().into_output(kind, content, module_limit())
 }
 
 #[cfg(test)]

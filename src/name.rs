@@ -41,20 +41,17 @@ impl fmt::Display for ModuleName {
 /// expressions; `None` where a bracket has no partner.
 pub fn fold_alias(alias: &[u8]) -> Option<Vec<u8>> {
     let mut bracketed = false;
-    let folded = alias
-        .iter()
-        .map(|&c| {
-            match c {
-                b'-' if !bracketed => return Some(b'_'),
-                b'[' => bracketed = true,
-                b']' if !bracketed => return None,
-                b']' => bracketed = false,
-                _ => {}
-            }
-            Some(c)
-        })
-        .collect::<Option<Vec<u8>>>();
-    folded.filter(|_| !bracketed)
+    let mut folded = alias.to_vec();
+    for c in &mut folded {
+        match c {
+            b'-' if !bracketed => *c = b'_',
+            b'[' => bracketed = true,
+            b']' if !bracketed => return None,
+            b']' => bracketed = false,
+            _ => {}
+        }
+    }
+    (!bracketed).then_some(folded)
 }
 
 /// Whether `text` matches `pattern`, as `fnmatch(pattern, text, 0)` says.

@@ -19,11 +19,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
 
 use check::Library;
 use depend::{Graph, Symbol, Symbols};
 use find::Files;
+use nix::unistd::{SysconfVar, sysconf};
 use parallel::in_parallel;
 use write::Index;
 
@@ -146,7 +146,7 @@ impl<'a> Request<'a> {
             Some(_) => return Err(log.fatal("-P only takes a single char")),
         };
         let jobs = match args.value(&JOBS) {
-            None => available_parallelism().map_or(1, usize::from),
+            None => processors(),
             Some(jobs) => {
                 let number = jobs.to_str().and_then(|jobs| jobs.parse().ok());
                 let jobs = jobs.to_string_lossy();
@@ -177,7 +177,9 @@ impl<'a> Request<'a> {
         let below = below.iter().position(|&c| c != b'/').and_then(|start| below.get(start..));
         let below = Path::new(OsStr::from_bytes(below.unwrap_or_default()));
         let below = below.join(OsStr::from_bytes(&release));
-        let (directory, output) = (input.join(&below), output.join(&below));
+        // Without a slash at the end.
+        let directory = |base: PathBuf| base.join(&below).components().collect();
+        let (directory, output) = (directory(input), directory(output));
         Ok(Self { args, log, release, directory, output, prefix, jobs })
     }
 
@@ -237,7 +239,7 @@ impl<'a> Request<'a> {
 
     /// Whether no module is newer than the index.
     fn is_up_to_date(&self, files: &Files) -> bool {
-        let index = fs::metadata(self.directory.join("modules.dep"));
+        let index = fs::metadata(self.output.join("modules.dep"));
         let time = index.map(|index| (index.mtime(), index.mtime_nsec()));
         files.errors.is_empty() && time.is_ok_and(|time| files.newest <= time)
     }
@@ -346,4 +348,11 @@ fn is_release(word: &[u8]) -> bool {
 
 fn could_not_read(path: &Path, error: io::Error) -> Error {
     Error::new(format!("could not read {}", path.display()), error)
+}
+
+/// How many processors there are. The standard library's answer knows control groups,
+/// too, and reads files for that.
+fn processors() -> usize {
+    let count = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
+    count.and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
 }

@@ -7,7 +7,8 @@
 //! exclude NAME…
 //! ```
 //!
-//! RELEASE is `*` or an expression that the kernel's release has to match. A line
+//! RELEASE is `*` or an expression that the kernel's release has to match; an external
+//! DIRECTORY is absolute. A line
 //! that is none of these is passed over with an error that names file and line.
 
 use std::ffi::OsString;
@@ -89,7 +90,7 @@ impl DepmodConfig {
                         self.overrides.push([directory, &b"/"[..], module].concat());
                     }
                 }
-                (b"external", [pattern, directory, ..]) => {
+                (b"external", [pattern, directory, ..]) if directory.starts_with(b"/") => {
                     if release::matches(pattern, release) {
                         self.externals.push(directory.to_vec());
                     }
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn bad_lines_are_named() {
-        let config = config("override a\nfoo\nexternal *\nmake_map_files\n");
+        let config = config("override a\nfoo\nexternal * m\nmake_map_files\n");
         let errors: Vec<_> = config.errors.iter().map(Error::to_string).collect();
         assert_eq!(
             errors,

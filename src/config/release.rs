@@ -122,7 +122,7 @@ impl Matcher<'_> {
                 (self.step(from, holds), rest)
             }
             [b'\\', c, rest @ ..] => (self.step(from, |other| other == *c), rest),
-            [b'\\' | b'(', ..] | [] => return None,
+            [b'\\' | b'(' | b'*' | b'+' | b'?' | b'{', ..] | [] => return None,
             [c, rest @ ..] => (self.step(from, |other| other == *c), rest),
         })
     }
@@ -192,6 +192,7 @@ mod tests {
             ("(", "6.1", false),
             ("[", "6.1", false),
             ("*6", "6.1", false),
+            ("**", "6.1", false),
             ("6{1", "6.1", false),
             ("()6", "6.1", true),
             ("", "6.1", true),

@@ -6,16 +6,18 @@
 //! command-line tools.
 
 use std::fmt;
-use std::io::{self, Read, Write};
 
-use super::gzip::GzipReader;
+use xz2::stream::{Action, CONCATENATED, Error as XzError, Status, Stream};
+use zstd::zstd_safe::{DCtx, get_frame_content_size};
+
+use super::gzip::Gunzip;
 
 /// The most that a module decompresses to: 512 MiB. No real module comes near,
 /// and a few bytes of hostile input can claim any size.
 pub const LIMIT: u64 = 512 << 20;
 
-/// The largest zstd window, as a power of two: the limit again.
-const ZSTD_WINDOW_LOG: u32 = 29;
+/// How many times larger a module is than its file, where the file does not say.
+pub(super) const GROWTH: usize = 4;
 
 /// What a module file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,77 +58,133 @@ impl Kind {
 }
 
 /// Why a file could not be decompressed.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The compressed data is not what it should be.
-    Damaged(Kind, io::Error),
+    /// It ends too early.
+    Truncated(Kind),
+    /// It is not what it should be, and in which way.
+    Damaged(Kind, &'static str),
     /// It is larger than so many bytes.
     TooLarge(u64),
-    /// The output could not be written.
-    Write(io::Error),
+    /// There is no room for what is in it.
+    NoMemory,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Damaged(kind, error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                write!(f, "{} data is truncated", kind.name())
-            }
-            // The library is built without its sentences.
-            Self::Damaged(Kind::Zstd, _) => {
-                f.write_str("zstd data is damaged, or needs more memory than there is")
-            }
-            Self::Damaged(kind, error) => write!(f, "{} data is damaged: {error}", kind.name()),
+            Self::Truncated(kind) => write!(f, "{} data is truncated", kind.name()),
+            Self::Damaged(kind, what) => write!(f, "{} data is damaged: {what}", kind.name()),
             Self::TooLarge(limit) => {
                 write!(f, "decompresses to more than the limit of {} MiB", limit >> 20)
             }
-            Self::Write(error) => write!(f, "no room for the decompressed module: {error}"),
+            Self::NoMemory => f.write_str("not enough memory to decompress it"),
         }
     }
 }
 
-/// Decompresses `input`, a file of `kind`, into `output`; writes `limit` bytes
-/// at the most.
-pub fn decompress(
-    kind: Kind,
-    input: &[u8],
-    limit: u64,
-    output: &mut dyn Write,
-) -> Result<(), Failure> {
-    let damaged = |error| Failure::Damaged(kind, error);
-    match kind {
-        Kind::Plain => output.write_all(input).map_err(Failure::Write),
-        Kind::Gzip => copy(kind, &mut GzipReader::new(input).map_err(damaged)?, limit, output),
-        Kind::Xz => {
-            // The dictionary is memory, too, but no file is larger than its own.
-            let stream =
-                xz2::stream::Stream::new_stream_decoder(u64::MAX, xz2::stream::CONCATENATED)
-                    .map_err(|error| damaged(error.into()))?;
-            copy(kind, &mut xz2::bufread::XzDecoder::new_stream(input, stream), limit, output)
-        }
-        Kind::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(damaged)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(damaged)?;
-            copy(kind, &mut decoder, limit, output)
-        }
-    }
+/// Decompresses files one after another; what it needs for one is kept for the next.
+#[derive(Default)]
+pub struct Decompressor {
+    gzip: Option<Gunzip>,
+    zstd: Option<DCtx<'static>>,
+    output: Vec<u8>,
 }
 
-fn copy(kind: Kind, from: &mut dyn Read, limit: u64, to: &mut dyn Write) -> Result<(), Failure> {
-    let mut block = vec![0; 128 << 10];
-    let mut total = 0;
-    loop {
-        let count = match from.read(&mut block) {
-            Ok(0) => return Ok(()),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failure::Damaged(kind, error)),
+impl Decompressor {
+    /// What is in `input`, a file of `kind`, if that is not more than `limit` bytes.
+    pub fn decompress(&mut self, kind: Kind, input: &[u8], limit: u64) -> Result<&[u8], Failure> {
+        // With room for one byte more it shows whether there is more.
+        let most = usize::try_from(limit.saturating_add(1)).unwrap_or(usize::MAX);
+        let length = match kind {
+            Kind::Plain => {
+                self.output.clear();
+                self.output.extend_from_slice(input);
+                input.len()
+            }
+            Kind::Gzip => {
+                let gzip = self.gzip.get_or_insert_default();
+                gzip.decompress(input, most, &mut self.output)?
+            }
+            Kind::Xz => xz(input, most, &mut self.output)?,
+            Kind::Zstd => self.zstd(input, limit)?,
         };
-        total += count as u64;
-        if total > limit {
-            return Err(Failure::TooLarge(limit));
+        match self.output.get(..length) {
+            Some(output) if length < most => Ok(output),
+            _ => Err(Failure::TooLarge(limit)),
         }
-        to.write_all(block.get(..count).unwrap_or_default()).map_err(Failure::Write)?;
+    }
+
+    /// The same, and no more files after that.
+    pub fn into_output(mut self, kind: Kind, input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
+        let length = self.decompress(kind, input, limit)?.len();
+        self.output.truncate(length);
+        Ok(self.output)
+    }
+
+    fn zstd(&mut self, input: &[u8], limit: u64) -> Result<usize, Failure> {
+        if self.zstd.is_none() {
+            self.zstd = DCtx::try_create();
+        }
+        let decoder = self.zstd.as_mut().ok_or(Failure::NoMemory)?;
+        let said = get_frame_content_size(input).ok().flatten();
+        let mut room = said.unwrap_or((input.len() * GROWTH) as u64);
+        self.output.clear();
+        loop {
+            grow(&mut self.output, room.min(limit) as usize)?;
+            let result = decoder.decompress(&mut self.output, input);
+            return match result.map_err(usize::wrapping_neg) {
+                Ok(length) => Ok(length),
+                Err(TOO_SMALL) if room >= limit => Err(Failure::TooLarge(limit)),
+                Err(TOO_SMALL) => {
+                    // Several frames, or one that does not say how long it is.
+                    room = (room + 1).saturating_mul(GROWTH as u64);
+                    continue;
+                }
+                Err(WRONG_SIZE) => Err(Failure::Truncated(Kind::Zstd)),
+                Err(NO_MEMORY) => Err(Failure::NoMemory),
+                Err(_) => Err(Failure::Damaged(Kind::Zstd, "wrong data or checksum")),
+            };
+        }
+    }
+}
+
+// Of zstd's `ZSTD_ErrorCode`, which is negated in a result.
+const NO_MEMORY: usize = 64;
+const TOO_SMALL: usize = 70;
+const WRONG_SIZE: usize = 72;
+
+/// Makes room for `count` bytes in all.
+pub(super) fn grow(output: &mut Vec<u8>, count: usize) -> Result<(), Failure> {
+    let more = count.saturating_sub(output.len());
+    output.try_reserve_exact(more).map_err(|_| Failure::NoMemory)
+}
+
+/// Fills `output`, up to `most` bytes or a little more; how many they are.
+fn xz(input: &[u8], most: usize, output: &mut Vec<u8>) -> Result<usize, Failure> {
+    // The dictionary is memory, too, but no file is larger than its own.
+    let stream = Stream::new_stream_decoder(u64::MAX, CONCATENATED);
+    let mut stream = stream.map_err(|_| Failure::NoMemory)?;
+    output.clear();
+    loop {
+        if output.len() == output.capacity() {
+            grow(output, (output.len() + input.len()) * GROWTH)?;
+        }
+        let rest = input.get(stream.total_in() as usize..).unwrap_or_default();
+        return match stream.process_vec(rest, output, Action::Finish) {
+            Ok(Status::StreamEnd) => Ok(output.len()),
+            Ok(_) if output.len() >= most => Ok(output.len()),
+            // As it says of room that is full and of data that ends.
+            Ok(Status::MemNeeded) if output.len() < output.capacity() => {
+                Err(Failure::Truncated(Kind::Xz))
+            }
+            Ok(_) => continue,
+            Err(XzError::Mem | XzError::MemLimit) => Err(Failure::NoMemory),
+            Err(XzError::Options | XzError::UnsupportedCheck) => {
+                Err(Failure::Damaged(Kind::Xz, "made with options that are not known here"))
+            }
+            Err(_) => Err(Failure::Damaged(Kind::Xz, "wrong data or checksum")),
+        };
     }
 }
 
@@ -157,8 +215,7 @@ mod tests {
     }
 
     fn unpack(input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
-        let mut out = Vec::new();
-        decompress(Kind::of(input), input, limit, &mut out).map(|()| out)
+        Decompressor::default().into_output(Kind::of(input), input, limit)
     }
 
     #[test]

@@ -14,14 +14,16 @@
 //!
 //! Refused: what is no ELF file, or has its section table outside the file.
 
-use std::ops::Range;
+use std::ffi::CStr;
+use std::iter;
 
 use goblin::container::{Container, Ctx};
 use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SectionHeader};
-use goblin::elf::sym::{STB_WEAK, Sym, SymIterator, Symtab};
+use goblin::elf::sym::{STB_WEAK, st_bind, st_type};
 use goblin::elf::{Elf, Header};
 
 use super::pages::Source;
+use super::parts::Parts;
 
 /// The parts of a module's ELF file that a loader speaks of.
 pub struct ModuleElf<'a> {
@@ -30,7 +32,37 @@ pub struct ModuleElf<'a> {
     machine: u16,
     sections: Vec<SectionHeader>,
     section_names: &'a [u8],
+    /// Whether there are all sections.
+    is_whole: bool,
 }
+
+/// What a module says of a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symbol {
+    /// It leaves it to others to define.
+    Wanted {
+        /// Whether it can do without.
+        weak: bool,
+    },
+    /// It offers it, with this checksum: 0 in a module that was not read whole.
+    Offered {
+        /// That of the symbol's type.
+        crc: u32,
+    },
+}
+
+/// The fields of an entry of `.symtab` that matter.
+struct Entry {
+    name: u32,
+    info: u8,
+    section: u16,
+    /// The lower half, which is all that a checksum or an offset has.
+    value: u32,
+}
+
+/// Undefined, and of no section.
+const UNDEFINED: u16 = SHN_UNDEF as u16;
+const ABSOLUTE: u16 = SHN_ABS as u16;
 
 /// `e_machine` of the machines that Linux modules are built for, what they are
 /// called, and how their names in `uname -m` start.
@@ -51,6 +83,13 @@ const MACHINES: [(u16, &str, &[&str]); 10] = [
 const SPARCS: [u16; 3] = [2, 18, 43];
 const REGISTER: u8 = 13;
 
+/// What a record of `__versions` takes.
+const VERSION: usize = 64;
+
+/// Bytes between two parts of a file that are read as one rather than with another
+/// system call.
+const NEAR: u64 = 2048;
+
 /// The largest header, that of a 64-bit file.
 const HEADER: u64 = 64;
 
@@ -65,39 +104,6 @@ pub const INDEXED: [&[u8]; 7] = [
     b"__version_ext_names",
     b"__ksymtab_strings",
 ];
-
-/// A file that is read in parts, one behind another in a buffer.
-pub struct Parts<'b, S> {
-    source: S,
-    length: u64,
-    /// Holds more than is used: it is kept from one file to the next.
-    buffer: &'b mut Vec<u8>,
-    used: usize,
-}
-
-impl<'b, S: Source> Parts<'b, S> {
-    /// Parts of the first `length` bytes of `source`, which `buffer` will hold.
-    pub fn new(source: S, length: u64, buffer: &'b mut Vec<u8>) -> Self {
-        Self { source, length, buffer, used: 0 }
-    }
-
-    /// Where in the buffer the `count` bytes from `offset` on are; `None` where the
-    /// file has fewer.
-    fn read(&mut self, mut offset: u64, count: u64) -> Option<Range<usize>> {
-        // A claim is not trusted with an allocation.
-        offset.checked_add(count).filter(|end| *end <= self.length)?;
-        let part = self.used..self.used + usize::try_from(count).ok()?;
-        if self.buffer.len() < part.end {
-            self.buffer.resize(part.end * 2, 0);
-        }
-        while self.used < part.end {
-            let rest = self.buffer.get_mut(self.used..part.end)?;
-            let count = self.source.read_at(rest, offset).ok().filter(|count| *count > 0)?;
-            (self.used, offset) = (self.used + count, offset + count as u64);
-        }
-        Some(part)
-    }
-}
 
 /// A symbol's name and the checksum of its type.
 pub type Version<'a> = (&'a [u8], u32);
@@ -115,36 +121,53 @@ impl<'a> ModuleElf<'a> {
         .map_err(|_| no_table(&header))?;
         let names = sections.get(usize::from(header.e_shstrndx));
         let section_names = names.and_then(|names| content(image, names)).unwrap_or_default();
-        Ok(Self { image, context, machine: header.e_machine, sections, section_names })
+        let machine = header.e_machine;
+        Ok(Self { image, context, machine, sections, section_names, is_whole: true })
     }
 
-    /// Reads of `file`, an uncompressed module, what is in the sections `wanted`. The
-    /// others are there, and empty.
+    /// Reads of `file`, an uncompressed module, the sections `wanted`. Of the others
+    /// nothing is known.
     pub fn gather<S: Source>(file: &'a mut Parts<'_, S>, wanted: &[&[u8]]) -> Result<Self, String> {
-        let start = file.read(0, HEADER.min(file.length)).unwrap_or_default();
-        let (header, context) = header(file.buffer.get(start).unwrap_or_default())?;
+        let start = file.part(0, HEADER.min(file.len())).unwrap_or_default();
+        let (header, context) = header(file.buffer().get(start).unwrap_or_default())?;
         let count = usize::from(header.e_shnum);
         let size = (SectionHeader::size(context) * count) as u64;
-        let table = file.read(header.e_shoff, size).ok_or_else(|| no_table(&header))?;
-        let mut sections = SectionHeader::parse(file.buffer, table.start, count, context)
+        // Sections' names are mostly there, too.
+        let before = header.e_shoff.min(NEAR);
+        file.part(header.e_shoff - before, before.saturating_add(size));
+        let table = file.part(header.e_shoff, size).ok_or_else(|| no_table(&header))?;
+        let mut sections = SectionHeader::parse(file.buffer(), table.start, count, context)
             .map_err(|_| no_table(&header))?;
         let names = sections.get(usize::from(header.e_shstrndx));
-        let names = names.and_then(|names| file.read(names.sh_offset, names.sh_size));
+        let names = names.and_then(|names| file.part(names.sh_offset, names.sh_size));
         let names = names.unwrap_or_default();
-        for section in &mut sections {
-            let name =
-                file.buffer.get(names.clone()).and_then(|names| names.get(section.sh_name..));
-            let name = strings(name.unwrap_or_default()).next().unwrap_or_default();
-            let Some(name) = wanted.iter().find(|wanted| **wanted == name) else {
-                (section.sh_offset, section.sh_size) = (0, 0);
-                continue;
-            };
-            let content = file.read(section.sh_offset, section.sh_size);
-            section.sh_offset = content.ok_or_else(|| not_there(name, section))?.start as u64;
+        let section_names = file.buffer().get(names.clone()).unwrap_or_default();
+        sections.retain(|section| wanted.contains(&name(section_names, section)));
+
+        // Neighbours are read together.
+        let mut ranges: Vec<(u64, u64)> =
+            sections.iter().map(|s| (s.sh_offset, s.sh_offset.saturating_add(s.sh_size))).collect();
+        ranges.sort();
+        let mut ranges = ranges.into_iter().peekable();
+        while let Some((start, mut end)) = ranges.next() {
+            while let Some((_, next)) =
+                ranges.next_if(|(next, _)| *next <= end.saturating_add(NEAR))
+            {
+                end = end.max(next);
+            }
+            file.part(start, end - start);
         }
-        let image = file.buffer.get(..file.used).unwrap_or_default();
+        for section in &mut sections {
+            let content = file.part(section.sh_offset, section.sh_size);
+            let section_names = file.buffer().get(names.clone()).unwrap_or_default();
+            let content =
+                content.ok_or_else(|| not_there(name(section_names, section), section))?;
+            section.sh_offset = content.start as u64;
+        }
+        let image = file.buffer();
         let section_names = image.get(names).unwrap_or_default();
-        Ok(Self { image, context, machine: header.e_machine, sections, section_names })
+        let machine = header.e_machine;
+        Ok(Self { image, context, machine, sections, section_names, is_whole: false })
     }
 
     /// Whether the sections `wanted`, where there are any, are in the file.
@@ -181,8 +204,7 @@ impl<'a> ModuleElf<'a> {
 
     /// The `key=value` entries of `.modinfo` in file order.
     pub fn modinfo(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let section = self.section(b".modinfo").unwrap_or_default();
-        section.split(|&c| c == 0).filter_map(|entry| {
+        strings(self.section(b".modinfo").unwrap_or_default()).filter_map(|entry| {
             let at = entry.iter().position(|&c| c == b'=')?;
             Some((entry.get(..at)?, entry.get(at + 1..)?))
         })
@@ -193,17 +215,18 @@ impl<'a> ModuleElf<'a> {
         self.modinfo().find(|entry| entry.0 == key).map(|entry| entry.1)
     }
 
-    /// The symbols that it wants, with the versions that it was built against;
-    /// `None` where it has no versions.
-    pub fn imports(&self) -> Option<Vec<Version<'a>>> {
-        if let Some(crcs) = self.section(b"__version_ext_crcs") {
-            let names = strings(self.section(b"__version_ext_names")?);
-            let crcs = crcs.chunks_exact(4).map(|crc| self.u32(crc).unwrap_or(0));
-            return Some(names.zip(crcs).collect());
-        }
+    /// The symbols that it was built against, with their versions, if it has any.
+    pub fn imports(&self) -> impl Iterator<Item = Version<'a>> {
+        let extended = self.section(b"__version_ext_crcs").map(|crcs| {
+            let names = strings(self.section(b"__version_ext_names").unwrap_or_default());
+            names.zip(crcs.chunks_exact(4).map(|crc| self.u32(crc).unwrap_or(0)))
+        });
         let word = if self.is_64() { 8 } else { 4 };
-        let versions = self.section(b"__versions").filter(|section| section.len() % 64 == 0)?;
-        let versions = versions.chunks_exact(64).filter_map(|version| {
+        let is_extended = extended.is_some();
+        let versions = self.section(b"__versions").unwrap_or_default();
+        let is_sound = !is_extended && versions.len() % VERSION == 0;
+        let versions = if is_sound { versions } else { &[] };
+        let versions = versions.chunks_exact(VERSION).filter_map(move |version| {
             let (crc, name) = version.split_at_checked(word)?;
             // The checksum is the lower half of the word.
             let crc = if self.context.le.is_little() { crc.get(..4) } else { crc.get(word - 4..) };
@@ -211,78 +234,101 @@ impl<'a> ModuleElf<'a> {
             // Functions of 64-bit PowerPC have a dot that no symbol has.
             Some((name.strip_prefix(b".").unwrap_or(name), self.u32(crc?)?))
         });
-        Some(versions.collect())
+        extended.into_iter().flatten().chain(versions)
     }
 
-    /// The symbols that it offers, with their versions, which are 0 in a module
-    /// that was built without.
-    pub fn exports(&self) -> Vec<Version<'a>> {
-        let versioned = self.checksums().unwrap_or_default();
-        if !versioned.is_empty() {
-            return versioned;
-        }
-        let names = self.section(b"__ksymtab_strings").unwrap_or_default();
-        strings(names).filter(|name| !name.is_empty()).map(|name| (name, 0)).collect()
+    /// The symbols that it offers, with their versions, which are 0 in a module that
+    /// was built without.
+    pub fn exports(&self) -> impl Iterator<Item = Version<'a>> {
+        let mut versioned = self.symbols().filter_map(|(name, symbol)| match symbol {
+            Symbol::Offered { crc } => Some((name, crc)),
+            Symbol::Wanted { .. } => None,
+        });
+        let first = versioned.next();
+        let unversioned = first.is_none().then(|| self.unversioned().map(|name| (name, 0)));
+        first.into_iter().chain(versioned).chain(unversioned.into_iter().flatten())
     }
 
-    /// The symbols that it leaves to others to define, in the file's order, and
-    /// whether it can do without.
-    pub fn undefined(&self) -> impl Iterator<Item = (&'a [u8], bool)> {
-        let is_sparc = SPARCS.contains(&self.machine);
-        let is_wanted = move |symbol: &Sym| {
-            symbol.st_shndx == SHN_UNDEF as usize && !(is_sparc && symbol.st_type() == REGISTER)
-        };
-        let (symbols, names) = self.symbols().unzip();
-        let symbols = symbols.into_iter().flatten().skip(1).filter(is_wanted);
-        symbols.filter_map(move |symbol| {
-            let name = strings(names?.get(symbol.st_name..)?).next()?;
-            (!name.is_empty()).then_some((name, symbol.st_bind() == STB_WEAK))
+    /// The symbols that a module without versions offers, and any other, too.
+    pub fn unversioned(&self) -> impl Iterator<Item = &'a [u8]> {
+        let names = strings(self.section(b"__ksymtab_strings").unwrap_or_default());
+        names.filter(|name| !name.is_empty())
+    }
+
+    /// What its `.symtab` has of symbols that cross its border, in the file's order.
+    pub fn symbols(&self) -> impl Iterator<Item = (&'a [u8], Symbol)> {
+        let names = self.section(b".strtab").unwrap_or_default();
+        let table = self.section(b".symtab").unwrap_or_default();
+        let entries = table.chunks_exact(if self.is_64() { 24 } else { 16 }).skip(1);
+        entries.filter_map(move |entry| {
+            let entry = self.entry(entry)?;
+            let name = names.get(entry.name as usize..)?;
+            if let Some(name) = name.strip_prefix(b"__crc_") {
+                let crc = self.crc(&entry).unwrap_or_default();
+                return Some((strings(name).next()?, Symbol::Offered { crc }));
+            }
+            if entry.section != UNDEFINED {
+                return None;
+            }
+            let name = strings(name).next()?;
+            let is_register = st_type(entry.info) == REGISTER && SPARCS.contains(&self.machine);
+            let weak = st_bind(entry.info) == STB_WEAK;
+            (!name.is_empty() && !is_register).then_some((name, Symbol::Wanted { weak }))
         })
     }
 
-    fn symbols(&self) -> Option<(SymIterator<'a>, &'a [u8])> {
-        let table = self.header(b".symtab")?;
-        let size = usize::try_from(table.sh_size).ok()?;
-        let entry = if self.is_64() { 24 } else { 16 };
-        let start = usize::try_from(table.sh_offset).ok()?;
-        let symbols = Symtab::parse(self.image, start, size / entry, self.context).ok()?;
-        Some((symbols.iter(), self.section(b".strtab")?))
+    fn entry(&self, bytes: &[u8]) -> Option<Entry> {
+        Some(match *bytes {
+            [a, b, c, d, info, _, e, f, g, h, i, j, k, l, m, n, ..] if self.is_64() => {
+                let value = if self.context.le.is_little() { [g, h, i, j] } else { [k, l, m, n] };
+                let (section, value) = (self.half([e, f]), self.word(value));
+                Entry { name: self.word([a, b, c, d]), info, section, value }
+            }
+            [a, b, c, d, e, f, g, h, _, _, _, _, info, _, i, j, ..] => {
+                let (section, value) = (self.half([i, j]), self.word([e, f, g, h]));
+                Entry { name: self.word([a, b, c, d]), info, section, value }
+            }
+            _ => return None,
+        })
     }
 
-    fn checksums(&self) -> Option<Vec<Version<'a>>> {
-        let (symbols, names) = self.symbols()?;
-        let checksum = |symbol: Sym| {
-            let name = strings(names.get(symbol.st_name..)?).next()?.strip_prefix(b"__crc_")?;
-            let index = u32::try_from(symbol.st_shndx).ok()?;
-            let crc = if index == SHN_ABS || index == SHN_UNDEF {
-                symbol.st_value as u32
-            } else {
-                let section = content(self.image, self.sections.get(symbol.st_shndx)?)?;
-                let at = usize::try_from(symbol.st_value).ok()?;
-                // A section that was left out has none.
-                section.get(at..at.checked_add(4)?).map_or(Some(0), |crc| self.u32(crc))?
-            };
-            Some((name, crc))
-        };
-        Some(symbols.filter_map(checksum).collect())
+    /// The checksum that the symbol `__crc_…` stands for.
+    fn crc(&self, symbol: &Entry) -> Option<u32> {
+        if matches!(symbol.section, ABSOLUTE | UNDEFINED) {
+            return Some(symbol.value);
+        }
+        let section = self.sections.get(usize::from(symbol.section)).filter(|_| self.is_whole)?;
+        let at = usize::try_from(symbol.value).ok()?;
+        self.u32(content(self.image, section)?.get(at..at.checked_add(4)?)?)
+    }
+
+    fn half(&self, bytes: [u8; 2]) -> u16 {
+        let is_little = self.context.le.is_little();
+        if is_little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
+    }
+
+    fn word(&self, bytes: [u8; 4]) -> u32 {
+        let is_little = self.context.le.is_little();
+        if is_little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) }
     }
 
     fn u32(&self, bytes: &[u8]) -> Option<u32> {
-        let bytes = bytes.first_chunk::<4>()?;
-        let little = self.context.le.is_little();
-        Some(if little { u32::from_le_bytes(*bytes) } else { u32::from_be_bytes(*bytes) })
+        bytes.first_chunk().map(|bytes| self.word(*bytes))
     }
 
-    fn header(&self, name: &[u8]) -> Option<&SectionHeader> {
-        self.sections.iter().find(|section| {
-            let rest = self.section_names.get(section.sh_name..).unwrap_or_default();
-            rest.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&0))
-        })
+    fn header(&self, wanted: &[u8]) -> Option<&SectionHeader> {
+        self.sections.iter().find(|section| name(self.section_names, section) == wanted)
     }
 
     fn section(&self, name: &[u8]) -> Option<&'a [u8]> {
         content(self.image, self.header(name)?)
     }
+}
+
+/// The section's name, where `names` holds those of all.
+fn name<'n>(names: &'n [u8], section: &SectionHeader) -> &'n [u8] {
+    let name = names.get(section.sh_name..).unwrap_or_default();
+    name.split(|&c| c == 0).next().unwrap_or_default()
 }
 
 fn header(start: &[u8]) -> Result<(Header, Ctx), String> {
@@ -308,8 +354,15 @@ fn content<'a>(image: &'a [u8], section: &SectionHeader) -> Option<&'a [u8]> {
 }
 
 /// NUL-terminated strings, one after another.
-fn strings(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|&c| c == 0)
+fn strings(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    iter::from_fn(move || {
+        // Looks for the NUL in words, not in bytes.
+        let string = CStr::from_bytes_until_nul(bytes).map_or(bytes, CStr::to_bytes);
+        (!bytes.is_empty()).then(|| {
+            bytes = bytes.get(string.len() + 1..).unwrap_or_default();
+            string
+        })
+    })
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! gzip, RFC 1952, around miniz_oxide's DEFLATE: the header with all of its
 //! optional fields, one member after another, each with its checksum.
 
-use std::io::{self, Read};
+use std::hint::black_box;
 
-use miniz_oxide::inflate::stream::{InflateState, inflate};
-use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+
+use super::compression::{Failure, GROWTH, Kind, grow};
 
 const HEADER_CRC: u8 = 1 << 1;
 const EXTRA: u8 = 1 << 2;
@@ -12,122 +14,155 @@ const NAME: u8 = 1 << 3;
 const COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0xe0;
 
-/// Reads what `input` decompresses to.
-pub struct GzipReader<'a> {
-    input: &'a [u8],
-    member: Option<Member>,
+type Decompress =
+    fn(&mut DecompressorOxide, &[u8], &mut [u8], usize, u32) -> (TINFLStatus, usize, usize);
+
+/// The output is one piece, from the member's start on.
+const NON_WRAPPING: u32 = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+
+/// DEFLATE makes at most so many bytes of one.
+const LARGEST_RATIO: usize = 1032;
+
+/// Reads gzip files, one after another.
+pub struct Gunzip {
+    state: Box<DecompressorOxide>,
+    crc: Crc,
 }
 
-struct Member {
-    state: Box<InflateState>,
-    crc: u32,
-    length: u32,
-}
-
-impl<'a> GzipReader<'a> {
-    /// A reader of `input`, which is at least one gzip member.
-    pub fn new(input: &'a [u8]) -> io::Result<Self> {
-        let mut reader = Self { input, member: None };
-        reader.start_member()?;
-        Ok(reader)
-    }
-
-    fn start_member(&mut self) -> io::Result<()> {
-        let header: [u8; 10] = self.take()?;
-        let [0x1f, 0x8b, 8, flags, ..] = header else { return Err(invalid("gzip header")) };
-        if flags & RESERVED != 0 {
-            return Err(invalid("gzip flags"));
-        }
-        if flags & EXTRA != 0 {
-            let length = usize::from(u16::from_le_bytes(self.take()?));
-            self.input = self.input.get(length..).ok_or_else(truncated)?;
-        }
-        for string in [NAME, COMMENT] {
-            if flags & string != 0 {
-                while self.take::<1>()? != [0] {}
-            }
-        }
-        if flags & HEADER_CRC != 0 {
-            self.take::<2>()?;
-        }
-        let state = InflateState::new_boxed(DataFormat::Raw);
-        self.member = Some(Member { state, crc: !0, length: 0 });
-        Ok(())
-    }
-
-    fn end_member(&mut self, crc: u32, length: u32) -> io::Result<()> {
-        let (stored_crc, stored_length) = (self.take()?, self.take()?);
-        if u32::from_le_bytes(stored_crc) != !crc || u32::from_le_bytes(stored_length) != length {
-            return Err(invalid("gzip checksum"));
-        }
-        self.member = None;
-        // Zeros behind the last member are padding, as for gzip(1).
-        if self.input.iter().all(|&byte| byte == 0) { Ok(()) } else { self.start_member() }
-    }
-
-    fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let (taken, rest) = self.input.split_first_chunk::<N>().ok_or_else(truncated)?;
-        self.input = rest;
-        Ok(*taken)
+impl Default for Gunzip {
+    fn default() -> Self {
+        Self { state: Box::default(), crc: Crc::new() }
     }
 }
 
-impl Read for GzipReader<'_> {
-    fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
-        while let Some(member) = &mut self.member {
-            let result = inflate(&mut member.state, self.input, output, MZFlush::None);
-            self.input = self.input.get(result.bytes_consumed..).unwrap_or_default();
-            let written = output.get(..result.bytes_written).unwrap_or_default();
-            member.crc = written.iter().fold(member.crc, update_crc);
-            member.length = member.length.wrapping_add(written.len() as u32);
-            match result.status {
-                Ok(MZStatus::StreamEnd) => {
-                    let (crc, length) = (member.crc, member.length);
-                    self.end_member(crc, length)?;
+impl Gunzip {
+    /// Decompresses `input` over what `output` holds, which is made longer if need be,
+    /// but stops at `most` bytes; how many they are.
+    pub fn decompress(
+        &mut self,
+        mut input: &[u8],
+        most: usize,
+        output: &mut Vec<u8>,
+    ) -> Result<usize, Failure> {
+        // Built into this function, it would be made for size as all else is, and take
+        // twice as long.
+        let decompress: Decompress = black_box(decompress);
+        // A file of one member ends with how many bytes there will be.
+        let said = input.last_chunk().map_or(0, |said| u32::from_le_bytes(*said) as usize);
+        let said = said.min(input.len().saturating_mul(LARGEST_RATIO));
+        let mut end = 0;
+        loop {
+            input = header(input)?;
+            let start = end;
+            self.state.init();
+            loop {
+                if output.len() <= end {
+                    let unsaid = end.saturating_mul(GROWTH).max(input.len() + 1);
+                    let room = if said > end { said } else { unsaid }.min(most);
+                    grow(output, room)?;
+                    output.resize(room, 0);
                 }
-                Ok(_) => {}
-                Err(MZError::Buf) if self.input.is_empty() => return Err(truncated()),
-                Err(_) => return Err(invalid("deflate data")),
+                let (status, read, written) =
+                    decompress(&mut self.state, input, output, end, NON_WRAPPING);
+                input = input.get(read..).unwrap_or_default();
+                end += written;
+                match status {
+                    TINFLStatus::Done => break,
+                    TINFLStatus::HasMoreOutput if end >= most => return Ok(end),
+                    TINFLStatus::HasMoreOutput => {}
+                    TINFLStatus::FailedCannotMakeProgress => return Err(TRUNCATED),
+                    _ => return Err(Failure::Damaged(Kind::Gzip, "deflate data")),
+                }
             }
-            if result.bytes_written > 0 {
-                return Ok(result.bytes_written);
+            let member = output.get(start..end).unwrap_or_default();
+            let (crc, length) = (take(&mut input)?, take(&mut input)?);
+            let is_sound = u32::from_le_bytes(crc) == self.crc.of(member)
+                && u32::from_le_bytes(length) == member.len() as u32;
+            if !is_sound {
+                return Err(Failure::Damaged(Kind::Gzip, "gzip checksum"));
+            }
+            // Zeros behind the last member are padding, as for gzip(1).
+            if input.iter().all(|&byte| byte == 0) {
+                return Ok(end);
             }
         }
-        Ok(0)
     }
 }
 
-fn truncated() -> io::Error {
-    io::ErrorKind::UnexpectedEof.into()
-}
+const TRUNCATED: Failure = Failure::Truncated(Kind::Gzip);
 
-fn invalid(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
-fn update_crc(crc: u32, byte: &u8) -> u32 {
-    let at = (crc ^ u32::from(*byte)) & 0xff;
-    CRC_TABLE.get(at as usize).copied().unwrap_or_default() ^ (crc >> 8)
-}
-
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        let mut crc = at as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-            bit += 1;
-        }
-        #[allow(clippy::indexing_slicing)] // at compile time
-        {
-            table[at] = crc;
-        }
-        at += 1;
+/// What follows a member's header.
+fn header(mut input: &[u8]) -> Result<&[u8], Failure> {
+    let header: [u8; 10] = take(&mut input)?;
+    let [0x1f, 0x8b, 8, flags, ..] = header else {
+        return Err(Failure::Damaged(Kind::Gzip, "gzip header"));
+    };
+    if flags & RESERVED != 0 {
+        return Err(Failure::Damaged(Kind::Gzip, "gzip flags"));
     }
-    table
-};
+    if flags & EXTRA != 0 {
+        let length = usize::from(u16::from_le_bytes(take(&mut input)?));
+        input = input.get(length..).ok_or(TRUNCATED)?;
+    }
+    for string in [NAME, COMMENT] {
+        if flags & string != 0 {
+            while take::<1>(&mut input)? != [0] {}
+        }
+    }
+    if flags & HEADER_CRC != 0 {
+        take::<2>(&mut input)?;
+    }
+    Ok(input)
+}
+
+fn take<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], Failure> {
+    let (taken, rest) = input.split_first_chunk::<N>().ok_or(TRUNCATED)?;
+    *input = rest;
+    Ok(*taken)
+}
+
+/// The CRC-32 of gzip, eight bytes at a time: table `n` is for a byte that `n` others
+/// follow. They are made when they are needed.
+struct Crc(Box<[[u32; 256]; 8]>);
+
+impl Crc {
+    fn new() -> Self {
+        let mut tables = Box::new([[0; 256]; 8]);
+        let mut table = [0; 256];
+        for (byte, entry) in (0..).zip(&mut table) {
+            *entry = (0..8).fold(byte, |crc, _| (crc >> 1) ^ ((crc & 1) * 0xEDB8_8320));
+        }
+        let mut last = table;
+        for next in &mut *tables {
+            *next = last;
+            last = last.map(|crc| at(&table, crc as u8) ^ (crc >> 8));
+        }
+        Self(tables)
+    }
+
+    fn of(&self, bytes: &[u8]) -> u32 {
+        let [t0, t1, t2, t3, t4, t5, t6, t7] = &*self.0;
+        let words = bytes.chunks_exact(8);
+        let rest = words.remainder();
+        let crc = words.filter_map(|word| word.first_chunk()).fold(!0u32, |crc, word| {
+            let [a, b, c, d, e, f, g, h] = *word;
+            let [k, l, m, n] = (crc ^ u32::from_le_bytes([a, b, c, d])).to_le_bytes();
+            at(t7, k)
+                ^ at(t6, l)
+                ^ at(t5, m)
+                ^ at(t4, n)
+                ^ at(t3, e)
+                ^ at(t2, f)
+                ^ at(t1, g)
+                ^ at(t0, h)
+        });
+        !rest.iter().fold(crc, |crc, byte| at(t0, crc as u8 ^ byte) ^ (crc >> 8))
+    }
+}
+
+fn at(table: &[u32; 256], byte: u8) -> u32 {
+    table.get(usize::from(byte)).copied().unwrap_or_default()
+}
 
 #[cfg(test)]
 mod tests {
@@ -142,9 +177,10 @@ mod tests {
         file
     }
 
-    fn unpack(file: &[u8]) -> io::Result<Vec<u8>> {
-        let mut content = Vec::new();
-        GzipReader::new(file)?.read_to_end(&mut content)?;
+    fn unpack(file: &[u8]) -> Result<Vec<u8>, Failure> {
+        let mut content = b"what was there".to_vec();
+        let length = Gunzip::default().decompress(file, 1000, &mut content)?;
+        content.truncate(length);
         Ok(content)
     }
 
@@ -167,6 +203,15 @@ mod tests {
         }
         let mut wrong = member(0, b"");
         wrong[17] ^= 1;
-        assert_eq!(unpack(&wrong).unwrap_err().to_string(), "gzip checksum");
+        let damage = Failure::Damaged(Kind::Gzip, "gzip checksum");
+        assert_eq!(unpack(&wrong).unwrap_err(), damage);
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_gzip() {
+        let crc = Crc::new();
+        assert_eq!(crc.of(b""), 0);
+        assert_eq!(crc.of(b"123456789"), 0xCBF4_3926);
+        assert_eq!(crc.of(&[0; 32]), 0x190A_55AD);
     }
 }

@@ -35,7 +35,7 @@ pub enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Key => "an index holds names of 7-bit characters, 4096 of them at most",
+            Self::Key => "an index holds no characters beyond ASCII, and 4096 at most",
             Self::TooLarge => "an index can't be larger than 256 MiB",
         })
     }
@@ -59,9 +59,13 @@ impl<'a> IndexWriter<'a> {
 
     /// The file's content.
     pub fn finish(mut self) -> Result<Vec<u8>, Refused> {
-        // The sort is stable, and of equal entries the later goes first.
-        self.entries.reverse();
-        self.entries.sort_by(|a, b| a.key.cmp(&b.key).then(a.priority.cmp(&b.priority)));
+        let order =
+            |a: &Entry<'_>, b: &Entry<'_>| a.key.cmp(&b.key).then(a.priority.cmp(&b.priority));
+        if !self.entries.is_sorted_by(|a, b| order(a, b).is_lt()) {
+            // The sort is stable, and of equal entries the later goes first.
+            self.entries.reverse();
+            self.entries.sort_by(order);
+        }
         let mut file = [MAGIC, VERSION << 16 | 1, 0].map(u32::to_be_bytes).concat();
         let root = write(&self.entries, 0, &mut file)?;
         file.splice(8..12, root.to_be_bytes());
@@ -93,24 +97,24 @@ fn write(entries: &[Entry<'_>], depth: usize, file: &mut Vec<u8>) -> Result<u32,
     let mut word = offset.ok_or(Refused::TooLarge)?;
     if shared > 0 {
         word |= PREFIX;
-        file.extend(first.get(..shared).unwrap_or_default());
+        file.extend_from_slice(first.get(..shared).unwrap_or_default());
         file.push(0);
     }
     if let (Some((first, _)), Some((last, _))) = (children.first(), children.last()) {
         word |= CHILDREN;
-        file.extend([*first, *last]);
+        file.extend_from_slice(&[*first, *last]);
         let mut next = *first;
         for (c, child) in &children {
             file.resize(file.len() + 4 * usize::from(*c - next), 0);
-            file.extend(child.to_be_bytes());
+            file.extend_from_slice(&child.to_be_bytes());
             next = c + 1;
         }
     }
     if !values.is_empty() {
         word |= VALUES;
-        file.extend((values.len() as u32).to_be_bytes());
+        file.extend_from_slice(&(values.len() as u32).to_be_bytes());
         for entry in values {
-            file.extend(entry.priority.to_be_bytes());
+            file.extend_from_slice(&entry.priority.to_be_bytes());
             file.extend_from_slice(&entry.value);
             file.push(0);
         }

@@ -9,6 +9,7 @@ pub mod json;
 pub mod modinfo;
 pub mod pages;
 pub mod params;
+pub mod parts;
 pub mod signature;
 pub mod symvers;
 pub mod text;

@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use super::{InsertFlags, Kernel};
 use crate::error::Cause;
 use crate::files;
-use crate::format::compression::{self, Kind, decompress};
+use crate::format::compression::{self, Kind};
 use crate::name::ModuleName;
 use crate::state;
 
@@ -65,6 +65,8 @@ pub enum Failure {
     File(io::Error),
     /// Its file could not be decompressed.
     Compression(compression::Failure),
+    /// There is no memory for what is in its file.
+    Memory(io::Error),
     /// Flags were asked for that `init_module` does not know.
     NoFlags,
 }
@@ -85,6 +87,9 @@ impl From<&Failure> for Cause {
             Failure::Kernel(errno) => (*errno).into(),
             Failure::File(error) => error.into(),
             Failure::Compression(failure) => failure.to_string().into(),
+            Failure::Memory(error) => {
+                format!("no room for the decompressed module: {error}").into()
+            }
             Failure::NoModules => state::NO_SUPPORT.into(),
             Failure::NoFlags => "force needs finit_module, which this kernel lacks".into(),
         }
@@ -163,12 +168,12 @@ fn insert_once(
     }
     let mut content = Vec::new();
     file.read_to_end(&mut content).map_err(Failure::File)?;
-    let unpack = |output: &mut dyn Write| {
-        decompress(kind, &content, files::module_limit(), output).map_err(Failure::Compression)
-    };
-    if kind != Kind::Plain {
+    let image = if kind == Kind::Plain {
+        content
+    } else {
+        let image = files::decompressed(kind, &content).map_err(Failure::Compression)?;
         if let Ok(mut memory) = kernel.memfd_create() {
-            unpack(&mut memory)?;
+            memory.write_all(&image).map_err(Failure::Memory)?;
             match finit(&memory, flags) {
                 Ok(()) => return Ok(Route { kind, refused, rung: Rung::Memory }),
                 // A kernel that minds the file being open for writing, or whose
@@ -177,12 +182,11 @@ fn insert_once(
                 Err(errno) => return Err(Failure::Kernel(errno)),
             }
         }
-    }
+        image
+    };
     if flags != InsertFlags::default() {
         return Err(Failure::NoFlags);
     }
-    let mut image = Vec::new();
-    unpack(&mut image)?;
     kernel.init_module(&image, params).map_err(Failure::Kernel)?;
     Ok(Route { kind, refused, rung: Rung::Image })
 }

@@ -100,7 +100,7 @@ fn other_machine(image: &[u8], _: &[String]) -> Option<String> {
 /// kernel's as far as a module that is loaded has it, too.
 fn versions(image: &[u8], words: &[String]) -> Option<String> {
     let module = ModuleElf::parse(image).ok()?;
-    let imports = module.imports()?;
+    let imports: Vec<_> = module.imports().collect();
     let disagreeing = named(words, DISAGREES);
     let version = |symbol: &String| {
         let (_, crc) = imports.iter().find(|(name, _)| *name == symbol.as_bytes())?;
@@ -120,9 +120,9 @@ fn loaded_version(symbol: &[u8]) -> Option<(ModuleName, u32)> {
     let loaded = state.modules()?.iter().filter(|module| module.phase == Phase::Live);
     loaded.take(LOADED).find_map(|module| {
         let image = files::read_module(&modules.entry(&module.name)?.path).ok()?;
-        let imports = ModuleElf::parse(&image).ok()?.imports()?;
-        let (_, crc) = imports.iter().find(|(name, _)| *name == symbol)?;
-        Some((module.name.clone(), *crc))
+        let (_, crc) =
+            ModuleElf::parse(&image).ok()?.imports().find(|(name, _)| *name == symbol)?;
+        Some((module.name.clone(), crc))
     })
 }
 

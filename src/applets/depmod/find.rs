@@ -32,8 +32,9 @@ pub struct Found {
 impl Found {
     /// The module in the file `path`, where `directory` is the kernel's.
     pub fn new(path: PathBuf, directory: &Path) -> Self {
-        let inside = path.strip_prefix(directory).unwrap_or(&path);
-        let listed = inside.as_os_str().as_bytes().to_vec();
+        let whole = path.as_os_str().as_bytes();
+        let inside = whole.strip_prefix(directory.as_os_str().as_bytes());
+        let listed = inside.and_then(|path| path.strip_prefix(b"/")).unwrap_or(whole).to_vec();
         Self { name: ModuleName::from_path(&listed), path, listed }
     }
 
@@ -109,12 +110,14 @@ impl Walk<'_> {
             Ok((entry.file_name(), entry.file_type().ok()))
         };
         let mut entries = fs::read_dir(directory)?.map(entry).collect::<io::Result<Vec<_>>>()?;
-        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (name, kind) in entries {
             if self.is_excluded(name.as_bytes()) {
                 continue;
             }
-            let is_module = SUFFIXES.iter().any(|suffix| name.as_bytes().ends_with(suffix));
+            let mut stems =
+                SUFFIXES.iter().filter_map(|suffix| name.as_bytes().strip_suffix(*suffix));
+            let is_module = stems.any(|stem| !stem.is_empty());
             if !is_module && kind.is_some_and(|kind| kind.is_file()) {
                 continue;
             }

@@ -18,7 +18,7 @@ const BUCKETS: u32 = 512;
 /// Sorts the modules `found`, where `order` is the content of `modules.order`.
 pub fn sort(found: BTreeMap<ModuleName, Found>, order: &[u8]) -> Vec<Found> {
     let mut positions: Vec<(&[u8], usize)> = lines(order).zip(0..).collect();
-    positions.sort_unstable();
+    positions.sort();
     let position = |module: &Found| {
         let path = module.uncompressed();
         // The last line that names it counts.

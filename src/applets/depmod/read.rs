@@ -5,14 +5,16 @@
 //! to be unpacked whole.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::find::Found;
 use super::parallel::in_parallel;
 use crate::error::{Cause, Error};
 use crate::files;
-use crate::format::compression::{self, Kind};
-use crate::format::elf::{INDEXED, ModuleElf, Parts};
+use crate::format::compression::{Decompressor, Kind};
+use crate::format::elf::{INDEXED, ModuleElf, Symbol};
 use crate::format::pages::Source;
+use crate::format::parts::Parts;
 
 /// Strings, each behind its length.
 #[derive(Clone, Copy, Default)]
@@ -116,8 +118,11 @@ pub fn read(
 #[derive(Default)]
 struct Buffers {
     file: Vec<u8>,
-    image: Vec<u8>,
+    parts: Vec<u8>,
+    decompressor: Decompressor,
     lists: [Vec<u8>; LISTS],
+    /// Where the undefined symbols are in their list.
+    undefined: Vec<Range<usize>>,
 }
 
 impl Buffers {
@@ -128,32 +133,37 @@ impl Buffers {
         let kind = Kind::of(start.get(..length).unwrap_or_default());
         if kind == Kind::Plain && !with_checks {
             let length = file.metadata()?.len();
-            let mut parts = Parts::new(file, length, &mut self.image);
+            let mut parts = Parts::new(file, length, &mut self.parts);
             let elf = ModuleElf::gather(&mut parts, &INDEXED)?;
-            return Ok(contents(&elf, &mut self.lists, with_checks));
+            return Ok(contents(&elf, &mut self.lists, &mut self.undefined, with_checks));
         }
         let length = files::read_into(file, &mut self.file)?;
         let content = self.file.get(..length).unwrap_or_default();
         let image = match kind {
             Kind::Plain => content,
             kind => {
-                self.image.clear();
-                compression::decompress(kind, content, limit, &mut self.image)
-                    .map_err(|failure| failure.to_string())?;
-                &self.image
+                let image = self.decompressor.decompress(kind, content, limit);
+                image.map_err(|failure| failure.to_string())?
             }
         };
         let elf = ModuleElf::parse(image)?;
         elf.check(&INDEXED)?;
-        Ok(contents(&elf, &mut self.lists, with_checks))
+        Ok(contents(&elf, &mut self.lists, &mut self.undefined, with_checks))
     }
 }
 
 /// How far apart a symbol may stand in `.symtab` and in `__versions`.
 const NEAR: usize = 4;
 
-fn contents(elf: &ModuleElf<'_>, lists: &mut [Vec<u8>; LISTS], with_checks: bool) -> Contents {
+/// What is kept of `elf`, put together in `lists` and `places`.
+fn contents(
+    elf: &ModuleElf<'_>,
+    lists: &mut [Vec<u8>; LISTS],
+    places: &mut Vec<Range<usize>>,
+    with_checks: bool,
+) -> Contents {
     lists.iter_mut().for_each(Vec::clear);
+    places.clear();
     let [aliases, softdeps, weakdeps, exports, undefined, versions] = lists;
     for (key, value) in elf.modinfo() {
         match key {
@@ -163,23 +173,36 @@ fn contents(elf: &ModuleElf<'_>, lists: &mut [Vec<u8>; LISTS], with_checks: bool
             _ => {}
         }
     }
-    let exported = elf.exports();
-    exported.iter().for_each(|(name, _)| push(exports, name));
-    let wanted: Vec<(&[u8], bool)> = elf.undefined().collect();
-    wanted.iter().for_each(|(name, _)| push(undefined, name));
-    let built_against = elf.imports().unwrap_or_default();
-    for (at, (name, _)) in built_against.iter().enumerate() {
+    for (name, symbol) in elf.symbols() {
+        match symbol {
+            Symbol::Offered { .. } => push(exports, name),
+            Symbol::Wanted { .. } => {
+                push(undefined, name);
+                places.push(undefined.len() - name.len()..undefined.len());
+            }
+        }
+    }
+    if exports.is_empty() {
+        elf.unversioned().for_each(|name| push(exports, name));
+    }
+    for (at, (name, _)) in elf.imports().enumerate() {
         // The two lists have nearly one order; what comes twice does no harm.
-        let near = wanted.iter().skip(at.saturating_sub(NEAR)).take(2 * NEAR);
-        if !near.into_iter().any(|(other, _)| other == name) {
+        let near = places.iter().skip(at.saturating_sub(NEAR)).take(2 * NEAR);
+        if !near.into_iter().any(|place| undefined.get(place.clone()) == Some(name)) {
             push(versions, name);
         }
     }
     let checks = with_checks.then(|| {
         Box::new(Checks {
-            exports: exported.iter().map(|(_, crc)| *crc).collect(),
-            weak: wanted.iter().map(|(_, weak)| *weak).collect(),
-            versions: built_against.iter().map(|(name, crc)| (name.to_vec(), *crc)).collect(),
+            exports: elf.exports().map(|(_, crc)| crc).collect(),
+            weak: elf
+                .symbols()
+                .filter_map(|(_, symbol)| match symbol {
+                    Symbol::Wanted { weak } => Some(weak),
+                    Symbol::Offered { .. } => None,
+                })
+                .collect(),
+            versions: elf.imports().map(|(name, crc)| (name.to_vec(), crc)).collect(),
         })
     });
     let mut end = 0;

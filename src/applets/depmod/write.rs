@@ -97,14 +97,16 @@ impl Index<'_> {
                     warnings.push(unmatched(alias).note(module.path.display().to_string()));
                     continue;
                 };
-                if tell_duplicates && !known.insert(folded.clone()) {
+                if tell_duplicates && !known.insert((folded.clone(), rank)) {
                     let alias = String::from_utf8_lossy(&folded);
                     let warning = format!("duplicate module alias:\n{alias} {}", module.name);
                     warnings.push(Error::said(warning));
                 }
-                index.insert(folded, name, rank).map_err(|why| {
-                    refused("modules.alias.bin", why).note(module.path.display().to_string())
-                })?;
+                if let Err(why) = index.insert(folded, name, rank) {
+                    let alias = String::from_utf8_lossy(alias);
+                    let warning = Error::new(format!("ignoring alias '{alias}'"), why.to_string());
+                    warnings.push(warning.note(module.path.display().to_string()));
+                }
             }
         }
         let bin = finish("modules.alias.bin", index)?;
@@ -115,7 +117,7 @@ impl Index<'_> {
     pub fn symbols(&self) -> Result<Made, Error> {
         let mut all: Vec<(&[u8], usize)> =
             self.symbols.iter().filter_map(|(name, symbol)| Some((*name, symbol.owner?))).collect();
-        all.sort_unstable();
+        all.sort();
         let mut text = b"# Aliases for symbols, used by symbol_request().\n".to_vec();
         let mut index = IndexWriter::default();
         for (name, owner) in all {

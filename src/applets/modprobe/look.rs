@@ -70,13 +70,13 @@ impl Request<'_> {
             Ok(module) => module,
             Err(what) => return failed(what.into()),
         };
-        let (versions, none) = match exports {
-            true => (Some(module.exports()), "it exports no symbols"),
-            false => (module.imports(), "it has no versions of symbols"),
+        let (versions, none): (Vec<_>, _) = match exports {
+            true => (module.exports().collect(), "it exports no symbols"),
+            false => (module.imports().collect(), "it has no versions of symbols"),
         };
-        let Some(versions) = versions.filter(|versions| !versions.is_empty()) else {
+        if versions.is_empty() {
             return failed(none.into());
-        };
+        }
         let mut text = Vec::new();
         for (name, crc) in versions {
             text.extend_from_slice(format!("0x{crc:08x}\t").as_bytes());

@@ -1,0 +1,82 @@
+//! A large file of which a few parts matter, read one behind another into a buffer.
+
+use std::ops::Range;
+
+use super::pages::Source;
+
+/// The parts that have been read of a file.
+pub struct Parts<'b, S> {
+    source: S,
+    /// Bytes.
+    length: u64,
+    /// Longer than what is used of it: it is kept from one file to the next.
+    buffer: &'b mut Vec<u8>,
+    used: usize,
+    /// Where each part starts in the file, and where it is in the buffer.
+    read: Vec<(u64, Range<usize>)>,
+}
+
+impl<'b, S: Source> Parts<'b, S> {
+    /// Nothing yet of the first `length` bytes of `source`, which `buffer` will hold.
+    pub fn new(source: S, length: u64, buffer: &'b mut Vec<u8>) -> Self {
+        Self { source, length, buffer, used: 0, read: Vec::new() }
+    }
+
+    /// The file's length in bytes.
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// What has been read.
+    pub fn buffer(&self) -> &[u8] {
+        self.buffer.get(..self.used).unwrap_or_default()
+    }
+
+    /// Where in the buffer the `count` bytes from `offset` on are, which are read if
+    /// they are not there yet; `None` where the file has fewer.
+    pub fn part(&mut self, offset: u64, count: u64) -> Option<Range<usize>> {
+        let end = offset.checked_add(count)?;
+        let known = self.read.iter().find_map(|(start, part)| {
+            let at = part.start + usize::try_from(offset.checked_sub(*start)?).ok()?;
+            let known = at..at.checked_add(usize::try_from(count).ok()?)?;
+            (known.end <= part.end).then_some(known)
+        });
+        // A claim is not trusted with an allocation.
+        if known.is_some() || end > self.length {
+            return known;
+        }
+        let part = self.used..self.used + usize::try_from(count).ok()?;
+        if self.buffer.len() < part.end {
+            self.buffer.resize(part.end * 2, 0);
+        }
+        let mut from = offset;
+        while self.used < part.end {
+            let rest = self.buffer.get_mut(self.used..part.end)?;
+            let count = self.source.read_at(rest, from).ok().filter(|count| *count > 0)?;
+            (self.used, from) = (self.used + count, from + count as u64);
+        }
+        self.read.push((offset, part.clone()));
+        Some(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_read_once_and_not_past_the_end() {
+        let mut buffer = Vec::new();
+        let mut parts = Parts::new(b"0123456789".to_vec(), 10, &mut buffer);
+        assert_eq!(parts.part(4, 4), Some(0..4));
+        assert_eq!(parts.part(5, 2), Some(1..3));
+        assert_eq!(parts.part(0, 2), Some(4..6));
+        assert_eq!(parts.part(10, 0), Some(6..6));
+        assert_eq!(parts.buffer(), b"456701");
+        assert_eq!(parts.part(9, 2), None);
+        assert_eq!(parts.part(u64::MAX, 2), None);
+        // The file is shorter than it said.
+        let mut parts = Parts::new(b"0123".to_vec(), 10, &mut buffer);
+        assert_eq!(parts.part(2, 4), None);
+    }
+}
