@@ -87,8 +87,9 @@ pick() {
                 gsub(/-/, "_", name)
             }
             name in nodes || index(blocks, " " int(FNR / 32) % 36 " ") { print $1 }
-            ' modules.devname modules.dep | xargs cp -al --parents -t "$to" 2>/dev/null ||
-            die "$work is not on the file system of $origin: set TMPDIR"
+            ' modules.devname modules.dep >"$work/picked"
+        xargs -a "$work/picked" cp -al --parents -t "$to" 2>/dev/null ||
+            xargs -a "$work/picked" cp -a --parents -t "$to"
         cp modules.order modules.builtin modules.builtin.modinfo "$to/"
     )
 }
