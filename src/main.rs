@@ -1,4 +1,5 @@
-//! nanomod: `insmod`, `modprobe`, `rmmod` and `lsmod` in one static binary.
+//! nanomod: `insmod`, `modprobe`, `rmmod`, `lsmod`, `modinfo` and `depmod` in one static
+//! binary.
 //!
 //! The name it is called by, or its first argument, picks the applet:
 //! `argv` → [`cli`] → applet → resolve → plan → execute → exit status.

@@ -18,7 +18,7 @@ module_files() {
 }
 
 # install_modules DIR ROOT KIND MODULE... makes ROOT/lib/modules/REL of these
-# modules, with indexes of its own. KIND says how the files are compressed:
+# modules, with indexes of nanomod's. KIND says how the files are compressed:
 # shipped (as in the distribution), plain, gz, xz, xz-crc64, zst. The kernel
 # decompresses xz only with CRC32, hence the two.
 install_modules() {
@@ -46,20 +46,15 @@ install_modules() {
     xz) find "$to" -name '*.ko' -exec xz --check=crc32 --lzma2=dict=1MiB {} + ;;
     xz-crc64) find "$to" -name '*.ko' -exec xz --check=crc64 {} + ;;
     zst) find "$to" -name '*.ko' -exec zstd -q --rm {} + ;;
+    gz) find "$to" -name '*.ko' -exec gzip {} + ;;
     esac
-    if [ "$kind" = gz ]; then
-        # Debian's depmod can't read gzip: it indexes the modules under names of
-        # the same length, in which the right letters are then put.
-        find "$to" -name '*.ko' -exec mv {} {}.xz \;
-        depmod -b "$root" "$rel"
-        LC_ALL=C sed -i 's/\.ko\.xz/.ko.gz/g' "$to"/modules.dep "$to"/modules.dep.bin
-        find "$to" -name '*.ko.xz' | while read -r file; do
-            gzip -c "$file" >"${file%.xz}.gz"
-            rm "$file"
-        done
-    else
-        depmod -b "$root" "$rel"
-    fi
+    need_nanomod
+    "$NANOMOD" depmod -b "$root" "$rel"
+}
+
+# Sets NANOMOD to what scripts/build makes, unless it is set.
+need_nanomod() {
+    [ -n "${NANOMOD:-}" ] || NANOMOD=$("$top/scripts/build" | tail -n 1)
 }
 
 # install_loader ROOT APPLET... puts the loader under test into ROOT/sbin: $NANOMOD,
@@ -69,7 +64,7 @@ install_loader() {
     local root=$1 binary library applet
     shift
     case $loader in
-    nanomod) binary=${NANOMOD:-$("$top/scripts/build" | tail -n 1)} ;;
+    nanomod) need_nanomod && binary=$NANOMOD ;;
     kmod)
         binary=$(command -v kmod)
         for library in $(ldd "$binary" | grep -o '/[^ ]*'); do

@@ -295,8 +295,10 @@ impl<'a> Request<'a> {
     /// All files of the index, in the order in which they may appear.
     fn files(&self, index: &Index<'_>) -> Result<Vec<write::File>, Vec<Error>> {
         let path = |name| self.directory.join(name);
-        let builtins = self.list("modules.builtin")?;
-        let modinfo = self.list("modules.builtin.modinfo")?;
+        // What is made of these is not text.
+        let is_shown = self.args.has(&SHOW);
+        let list = |name| if is_shown { Ok(Vec::new()) } else { self.list(name) };
+        let (builtins, modinfo) = (list("modules.builtin")?, list("modules.builtin.modinfo")?);
         let parts = in_parallel(self.jobs, PARTS, |(), part| {
             Some(match part {
                 0 => index.symbols(),

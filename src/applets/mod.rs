@@ -46,8 +46,8 @@ pub static NANOMOD: Applet = Applet {
   static-nodes  Print the device nodes that modules ask for
   install       Make links to nanomod that are called like the applets
 
-A link to nanomod called like one of the first six is that applet.
-'nanomod APPLET --help' tells more.",
+A link to nanomod called like one of the first six is that applet; one called
+kmod is nanomod itself. 'nanomod APPLET --help' tells more.",
     options: &[],
     environment: None,
     level: Level::Error,
@@ -64,13 +64,17 @@ pub fn by_word(word: &[u8]) -> Option<&'static Applet> {
     match word {
         b"install" => Some(&install::APPLET),
         b"static-nodes" => Some(&static_nodes::APPLET),
+        // kmod's words.
+        b"list" => Some(&lsmod::APPLET),
+        b"help" => Some(&NANOMOD),
         _ => by_link(word),
     }
 }
 
-/// The applets that links are made for.
+/// What links are made for: the applets, and the name by which systemd's units and
+/// Debian's hooks call for them.
 pub fn linked() -> impl Iterator<Item = &'static str> {
-    APPLETS.iter().map(|applet| applet.name)
+    APPLETS.iter().map(|applet| applet.name).chain(["kmod"])
 }
 
 /// The modules of kernel `release` below `directory`; by default, of the running one
