@@ -120,7 +120,7 @@ impl<'a> ModuleElf<'a> {
         )
         .map_err(|_| no_table(&header))?;
         let names = sections.get(usize::from(header.e_shstrndx));
-        let section_names = names.and_then(|names| content(image, names)).unwrap_or_default();
+        let section_names = names.and_then(|names| content(image, names)).ok_or(NO_NAMES)?;
         let machine = header.e_machine;
         Ok(Self { image, context, machine, sections, section_names, is_whole: true })
     }
@@ -140,7 +140,7 @@ impl<'a> ModuleElf<'a> {
             .map_err(|_| no_table(&header))?;
         let names = sections.get(usize::from(header.e_shstrndx));
         let names = names.and_then(|names| file.part(names.sh_offset, names.sh_size));
-        let names = names.unwrap_or_default();
+        let names = names.ok_or(NO_NAMES)?;
         let section_names = file.buffer().get(names.clone()).unwrap_or_default();
         sections.retain(|section| wanted.contains(&name(section_names, section)));
 
@@ -337,6 +337,8 @@ fn header(start: &[u8]) -> Result<(Header, Ctx), String> {
     let context = Ctx::new(header.container().unwrap_or_default(), endianness);
     Ok((header, context))
 }
+
+const NO_NAMES: &str = "names of sections are not in the file";
 
 fn no_table(header: &Header) -> String {
     format!("section table at offset {} is not in the file", header.e_shoff)

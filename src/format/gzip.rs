@@ -85,6 +85,9 @@ impl Gunzip {
             if input.iter().all(|&byte| byte == 0) {
                 return Ok(end);
             }
+            if input.first() != Some(&0x1f) {
+                return Err(Failure::Damaged(Kind::Gzip, "other data behind it"));
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A large file of which a few parts matter, read one behind another into a buffer.
 
+use std::io;
 use std::ops::Range;
 
 use super::pages::Source;
@@ -14,12 +15,13 @@ pub struct Parts<'b, S> {
     used: usize,
     /// Where each part starts in the file, and where it is in the buffer.
     read: Vec<(u64, Range<usize>)>,
+    error: Option<io::Error>,
 }
 
 impl<'b, S: Source> Parts<'b, S> {
     /// Nothing yet of the first `length` bytes of `source`, which `buffer` will hold.
     pub fn new(source: S, length: u64, buffer: &'b mut Vec<u8>) -> Self {
-        Self { source, length, buffer, used: 0, read: Vec::new() }
+        Self { source, length, buffer, used: 0, read: Vec::new(), error: None }
     }
 
     /// The file's length in bytes.
@@ -30,6 +32,11 @@ impl<'b, S: Source> Parts<'b, S> {
     /// What has been read.
     pub fn buffer(&self) -> &[u8] {
         self.buffer.get(..self.used).unwrap_or_default()
+    }
+
+    /// Why the last part could not be read, if it is there.
+    pub fn error(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 
     /// Where in the buffer the `count` bytes from `offset` on are, which are read if
@@ -52,8 +59,14 @@ impl<'b, S: Source> Parts<'b, S> {
         let mut from = offset;
         while self.used < part.end {
             let rest = self.buffer.get_mut(self.used..part.end)?;
-            let count = self.source.read_at(rest, from).ok().filter(|count| *count > 0)?;
-            (self.used, from) = (self.used + count, from + count as u64);
+            match self.source.read_at(rest, from) {
+                Ok(0) => return None,
+                Ok(count) => (self.used, from) = (self.used + count, from + count as u64),
+                Err(error) => {
+                    self.error = Some(error);
+                    return None;
+                }
+            }
         }
         self.read.push((offset, part.clone()));
         Some(part)

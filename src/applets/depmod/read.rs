@@ -134,8 +134,10 @@ impl Buffers {
         if kind == Kind::Plain && !with_checks {
             let length = file.metadata()?.len();
             let mut parts = Parts::new(file, length, &mut self.parts);
-            let elf = ModuleElf::gather(&mut parts, &INDEXED)?;
-            return Ok(contents(&elf, &mut self.lists, &mut self.undefined, with_checks));
+            return match ModuleElf::gather(&mut parts, &INDEXED) {
+                Ok(elf) => Ok(contents(&elf, &mut self.lists, &mut self.undefined, with_checks)),
+                Err(what) => Err(parts.error().map_or(what.into(), Cause::from)),
+            };
         }
         let length = files::read_into(file, &mut self.file)?;
         let content = self.file.get(..length).unwrap_or_default();

@@ -53,10 +53,16 @@ fn temporary(directory: &Path, name: &str) -> PathBuf {
 fn write_all(directory: &Path, files: &[write::File]) -> Result<(), Error> {
     let mut open = Vec::new();
     for (name, content) in files {
-        open.push(
-            create(&temporary(directory, name), content)
-                .map_err(|e| refused(directory, name, e))?,
-        );
+        let path = temporary(directory, name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let doing =
+                    format!("could not remove {}, which is left from before", path.display());
+                return Err(Error::new(doing, error));
+            }
+            _ => {}
+        }
+        open.push(create(&path, content).map_err(|error| refused(directory, name, error))?);
     }
     for (file, (name, _)) in open.iter().zip(files) {
         file.sync_data().map_err(|error| refused(directory, name, error))?;
@@ -65,10 +71,6 @@ fn write_all(directory: &Path, files: &[write::File]) -> Result<(), Error> {
 }
 
 fn create(path: &Path, content: &[u8]) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
     file.write_all(content)?;
     Ok(file)
