@@ -21,7 +21,7 @@
 use std::cell::Cell;
 
 use super::pages::{Cursor, Damage, Pages, Source};
-use crate::name::glob;
+use crate::name::bracket;
 
 pub(super) const MAGIC: u32 = 0xB007_F457;
 pub(super) const VERSION: u32 = 0x0002;
@@ -95,17 +95,19 @@ impl<S: Source> Index<S> {
 
     /// All values whose key, read as a pattern, matches `text`, by priority.
     pub fn matching(&self, text: &[u8]) -> Result<Vec<Value>, Damage> {
-        // In a sound file no byte is met twice.
-        let search = Search { index: self, visits: Cell::new(self.pages.len()) };
-        let mut found = Vec::new();
-        search.literal(text, &mut found)?;
-        Ok(found)
+        let mut search = Matching { walk: self.walk(), text, places: vec![0], found: Vec::new() };
+        search.node(self.root, Reached { start: 0, pending: Vec::new(), is_wild: false }, 0)?;
+        Ok(search.found)
     }
 
     /// Calls `each` with every key and value, in the order of the file's keys.
     pub fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Damage> {
-        let search = Search { index: self, visits: Cell::new(self.pages.len()) };
-        search.dump(self.root, &mut Vec::new(), each, 0)
+        self.walk().dump(self.root, &mut Vec::new(), each, 0)
+    }
+
+    fn walk(&self) -> Walk<'_, S> {
+        // In a sound file no byte is met twice.
+        Walk { index: self, visits: Cell::new(self.pages.len()) }
     }
 
     fn node(&self, word: u32) -> Result<Option<Node>, Damage> {
@@ -152,102 +154,23 @@ impl<S: Source> Index<S> {
     }
 }
 
-/// A walk that collects every pattern matching a text.
-struct Search<'a, S> {
+/// A way through the trie.
+struct Walk<'a, S> {
     index: &'a Index<S>,
     /// Bytes that may still be read before the trie must be looping.
     visits: Cell<u64>,
 }
 
-impl<S: Source> Search<'_, S> {
-    fn node(&self, word: u32) -> Result<Option<Node>, Damage> {
+impl<S: Source> Walk<'_, S> {
+    fn node(&self, word: u32, depth: usize) -> Result<Option<Node>, Damage> {
+        let offset = u64::from(word & OFFSET);
+        if depth > DEPTH {
+            return Err(Damage { offset, what: "looping trie" });
+        }
         let node = self.index.node(word)?;
         let bytes = node.as_ref().map_or(0, |node| 1 + node.prefix.len() as u64);
-        self.spend(bytes, u64::from(word & OFFSET))?;
+        self.spend(bytes, offset)?;
         Ok(node)
-    }
-
-    /// Follows the characters of `text`, and at every wildcard on the way looks
-    /// through all that is below it.
-    fn literal(&self, text: &[u8], found: &mut Vec<Value>) -> Result<(), Damage> {
-        let mut word = self.index.root;
-        let mut rest = text;
-        while let Some(node) = self.node(word)? {
-            for (at, &c) in node.prefix.iter().enumerate() {
-                if is_wildcard(c) {
-                    let mut pattern = node.prefix.get(at..).unwrap_or_default().to_vec();
-                    return self.below(&node, &mut pattern, rest, found, 0);
-                }
-                match rest {
-                    [first, tail @ ..] if *first == c => rest = tail,
-                    _ => return Ok(()),
-                }
-            }
-            for wildcard in *b"*?[" {
-                let child = self.index.child(&node, wildcard)?;
-                self.subtree(child, &mut vec![wildcard], rest, found, 0)?;
-            }
-            let [c, tail @ ..] = rest else {
-                self.values(&node)?.into_iter().for_each(|value| insert(found, value));
-                return Ok(());
-            };
-            word = self.index.child(&node, *c)?;
-            rest = tail;
-        }
-        Ok(())
-    }
-
-    /// Matches every key of the node `word` and below, `pattern` being what
-    /// leads there, against `text`.
-    fn subtree(
-        &self,
-        word: u32,
-        pattern: &mut Vec<u8>,
-        text: &[u8],
-        found: &mut Vec<Value>,
-        depth: usize,
-    ) -> Result<(), Damage> {
-        let Some(node) = self.node(word)? else { return Ok(()) };
-        let length = pattern.len();
-        self.extend(pattern, &node)?;
-        self.below(&node, pattern, text, found, depth)?;
-        pattern.truncate(length);
-        Ok(())
-    }
-
-    /// The same for a node whose prefix is in `pattern` already.
-    fn below(
-        &self,
-        node: &Node,
-        pattern: &mut Vec<u8>,
-        text: &[u8],
-        found: &mut Vec<Value>,
-        depth: usize,
-    ) -> Result<(), Damage> {
-        if depth > DEPTH {
-            return Err(Damage { offset: node.children, what: "looping trie" });
-        }
-        for c in node.first..=node.last {
-            let child = self.index.child(node, c)?;
-            if child != 0 {
-                pattern.push(c);
-                self.subtree(child, pattern, text, found, depth + 1)?;
-                pattern.pop();
-            }
-        }
-        if node.values.is_some() && glob(pattern, text) {
-            self.values(node)?.into_iter().for_each(|value| insert(found, value));
-        }
-        Ok(())
-    }
-}
-
-impl<S: Source> Search<'_, S> {
-    /// Goes on with a key by what a node has of it.
-    fn extend(&self, key: &mut Vec<u8>, node: &Node) -> Result<(), Damage> {
-        key.extend_from_slice(&node.prefix);
-        let offset = node.children;
-        if key.len() > KEY { Err(Damage { offset, what: "endless key" }) } else { Ok(()) }
     }
 
     /// Reads a node's values, which count as visits, too.
@@ -271,12 +194,12 @@ impl<S: Source> Search<'_, S> {
         each: &mut dyn FnMut(&[u8], &[u8]),
         depth: usize,
     ) -> Result<(), Damage> {
-        let Some(node) = self.node(word)? else { return Ok(()) };
-        if depth > DEPTH {
-            return Err(Damage { offset: u64::from(word & OFFSET), what: "looping trie" });
-        }
+        let Some(node) = self.node(word, depth)? else { return Ok(()) };
         let length = key.len();
-        self.extend(key, &node)?;
+        key.extend_from_slice(&node.prefix);
+        if key.len() > KEY {
+            return Err(Damage { offset: node.children, what: "endless key" });
+        }
         for value in self.values(&node)? {
             each(key, &value.bytes);
         }
@@ -287,6 +210,141 @@ impl<S: Source> Search<'_, S> {
         }
         key.truncate(length);
         Ok(())
+    }
+}
+
+/// A walk that collects the values of every pattern that matches a text. All places
+/// of the text that the pattern so far may have got to are known on the way: where
+/// there is none left, nothing below can match.
+struct Matching<'a, S> {
+    walk: Walk<'a, S>,
+    text: &'a [u8],
+    /// A stack of sets of places, in ascending order each.
+    places: Vec<usize>,
+    found: Vec<Value>,
+}
+
+/// How far a pattern has got.
+#[derive(Clone)]
+struct Reached {
+    /// Its places are those from here to the top of the stack.
+    start: usize,
+    /// A `[…` that is not closed yet, or a `\`.
+    pending: Vec<u8>,
+    /// Whether there has been a wildcard: before it, a `\` is plain.
+    is_wild: bool,
+}
+
+impl<S: Source> Matching<'_, S> {
+    fn node(&mut self, word: u32, mut reached: Reached, depth: usize) -> Result<(), Damage> {
+        let Some(node) = self.walk.node(word, depth)? else { return Ok(()) };
+        for &c in &node.prefix {
+            self.step(&mut reached, c);
+            if self.places.len() == reached.start {
+                return Ok(());
+            }
+        }
+        // The order in which kmod meets them: equals are told apart by it.
+        if reached.is_wild {
+            for c in node.first..=node.last {
+                self.child(&node, c, &reached, depth)?;
+            }
+            return self.take(&node, reached);
+        }
+        for wildcard in *b"*?[" {
+            self.child(&node, wildcard, &reached, depth)?;
+        }
+        let place = self.places.last().copied().unwrap_or_default();
+        let Some(c) = self.text.get(place).copied() else { return self.take(&node, reached) };
+        let word = self.walk.index.child(&node, c)?;
+        let top = self.places.len();
+        self.keep(&mut reached, |other| other == c);
+        let result = self.node(word, reached, depth + 1);
+        self.places.truncate(top);
+        result
+    }
+
+    /// Goes on with the child for `c`, if the text can.
+    fn child(&mut self, node: &Node, c: u8, reached: &Reached, depth: usize) -> Result<(), Damage> {
+        let word = self.walk.index.child(node, c)?;
+        if word == 0 {
+            return Ok(());
+        }
+        let top = self.places.len();
+        let mut reached = reached.clone();
+        self.step(&mut reached, c);
+        if self.places.len() > reached.start {
+            self.node(word, reached, depth + 1)?;
+        }
+        self.places.truncate(top);
+        Ok(())
+    }
+
+    /// Takes the node's values if the text ends where the pattern does.
+    fn take(&mut self, node: &Node, mut reached: Reached) -> Result<(), Damage> {
+        if node.values.is_none() {
+            return Ok(());
+        }
+        let top = self.places.len();
+        // What is pending at the end was plain.
+        while let Some((first, rest)) = reached.pending.clone().split_first() {
+            reached.pending.clear();
+            self.keep(&mut reached, |c| c == *first);
+            rest.iter().for_each(|c| self.step(&mut reached, *c));
+        }
+        let set = self.places.get(reached.start..).unwrap_or_default();
+        if set.last() == Some(&self.text.len()) {
+            let values = self.walk.values(node)?;
+            values.into_iter().for_each(|value| insert(&mut self.found, value));
+        }
+        self.places.truncate(top);
+        Ok(())
+    }
+
+    /// Puts the places behind the pattern's next character `c` on the stack.
+    fn step(&mut self, reached: &mut Reached, c: u8) {
+        reached.is_wild |= is_wildcard(c);
+        match reached.pending.first() {
+            None if c == b'*' => {
+                let first = self.places.get(reached.start).copied().unwrap_or(usize::MAX);
+                reached.start = self.places.len();
+                self.places.extend(first..=self.text.len());
+            }
+            None if c == b'?' => self.keep(reached, |_| true),
+            None if c == b'[' || c == b'\\' && reached.is_wild => reached.pending.push(c),
+            None => self.keep(reached, |other| other == c),
+            Some(b'[') => {
+                reached.pending.push(c);
+                let pending = std::mem::take(&mut reached.pending);
+                let list = pending.get(1..).unwrap_or_default();
+                let (negated, list) = match list {
+                    [b'!' | b'^', list @ ..] => (true, list),
+                    list => (false, list),
+                };
+                match bracket(list, 0) {
+                    Some(_) => self.keep(reached, |c| {
+                        bracket(list, c).is_some_and(|(holds, _)| holds != negated)
+                    }),
+                    None => reached.pending = pending,
+                }
+            }
+            Some(_) => {
+                reached.pending.clear();
+                self.keep(reached, |other| other == c);
+            }
+        }
+    }
+
+    /// Goes one character on, from the places where it is one that `fits`.
+    fn keep(&mut self, reached: &mut Reached, fits: impl Fn(u8) -> bool) {
+        let (start, end) = (reached.start, self.places.len());
+        for at in start..end {
+            let place = self.places.get(at).copied().unwrap_or_default();
+            if self.text.get(place).is_some_and(|c| fits(*c)) {
+                self.places.push(place + 1);
+            }
+        }
+        reached.start = end;
     }
 }
 
@@ -304,6 +362,7 @@ fn insert(values: &mut Vec<Value>, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::glob;
 
     /// Writes a trie with one node per character: not compact, but legal.
     fn write(entries: &[(&str, u32, &str)]) -> Vec<u8> {
@@ -373,6 +432,37 @@ mod tests {
         let names: Vec<_> =
             index.matching(b"usb:v1p2").unwrap().into_iter().map(|v| v.bytes).collect();
         assert_eq!(names, [&b"early"[..], b"middle", b"late", b"of equals the first met", b"last"]);
+    }
+
+    #[test]
+    fn patterns_match_as_fnmatch_says() {
+        let mut seed = 1u32;
+        let mut random = |from: &[u8], most: u32| {
+            let mut next = || {
+                seed = seed.wrapping_mul(1_103_515_245).wrapping_add(12345);
+                seed >> 16
+            };
+            let length = next() % (most + 1);
+            let pick = |_| char::from(from[next() as usize % from.len()]);
+            (0..length).map(pick).collect::<String>()
+        };
+        for _ in 0..2000 {
+            let keys: Vec<String> = (0..8).map(|_| random(b"ab]-!\\*?[*", 7)).collect();
+            let entries: Vec<(&str, u32, &str)> =
+                keys.iter().enumerate().map(|(at, key)| (key.as_str(), at as u32, "v")).collect();
+            let index = open(write(&entries)).unwrap();
+            let text = random(b"ab]-!\\", 6);
+            let matches = |key: &&String| {
+                // Up to its first wildcard, a key is plain.
+                let plain = key.find(['*', '?', '[']).unwrap_or(key.len());
+                let (plain, pattern) = key.as_bytes().split_at(plain);
+                let rest = text.as_bytes().strip_prefix(plain);
+                rest.is_some_and(|rest| glob(pattern, rest))
+            };
+            let expected = keys.iter().filter(matches).count();
+            let found = index.matching(text.as_bytes()).unwrap();
+            assert_eq!(found.len(), expected, "{text} in {keys:?}");
+        }
     }
 
     #[test]
