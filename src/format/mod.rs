@@ -4,7 +4,6 @@ pub mod compression;
 pub mod elf;
 mod gzip;
 pub mod index;
-pub mod index_write;
 pub mod json;
 pub mod modinfo;
 pub mod pages;

@@ -21,7 +21,7 @@ use super::depend::{Graph, Symbols};
 use super::find::Found;
 use super::read::{Contents, List};
 use crate::error::Error;
-use crate::format::index_write::{IndexWriter, Refused};
+use crate::format::index::write::{IndexWriter, Refused};
 use crate::format::text::lines;
 use crate::name::{ModuleName, fold_alias};
 

@@ -1,4 +1,4 @@
-//! Writes the tries that [`super::index`] reads; the format is drawn there.
+//! Writes the tries that [`super`] reads; the format is drawn there.
 //!
 //! The entries are sorted first: those below a node are then neighbours, and no
 //! tree is built in memory. A node is written after those below it, as it holds
@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::index::{CHILDREN, KEY, MAGIC, OFFSET, PREFIX, VALUES, VERSION};
+use super::{CHILDREN, KEY, MAGIC, OFFSET, PREFIX, VALUES, VERSION};
 
 /// An index that is being filled.
 #[derive(Default)]
@@ -124,9 +124,9 @@ fn write(entries: &[Entry<'_>], depth: usize, file: &mut Vec<u8>) -> Result<u32,
 
 #[cfg(test)]
 mod tests {
-    use super::super::index::Index;
-    use super::super::pages::Pages;
+    use super::super::Index;
     use super::*;
+    use crate::format::pages::Pages;
 
     fn index(entries: &[(&'static str, &'static str, u32)]) -> Index<Vec<u8>> {
         let mut writer = IndexWriter::default();
