@@ -13,6 +13,7 @@
 //! needs NAME                an undefined symbol
 //! needs-weak NAME           the same, one that the module can do without
 //! section NAME HEX          a section of these bytes
+//! append HEX                these bytes behind the file, as a signature is
 //! ```
 //!
 //! CRC is hexadecimal behind `0x`. Only what a line asks for is in the file.
@@ -65,6 +66,7 @@ fn module(text: &str) -> Result<Vec<u8>, String> {
     };
     let mut sections: Vec<Section> = Vec::new();
     let mut symbols: Vec<Symbol> = Vec::new();
+    let mut behind = Vec::new();
     for line in lines.filter(|line| !line.is_empty()) {
         let wrong = || format!("{line}: unknown line");
         let (word, rest) = line.split_once(' ').ok_or_else(wrong)?;
@@ -109,19 +111,22 @@ fn module(text: &str) -> Result<Vec<u8>, String> {
             }
             "section" => {
                 let (name, digits) = rest.split_once(' ').unwrap_or((rest, ""));
-                let bytes: Option<Vec<u8>> = (0..digits.len())
-                    .step_by(2)
-                    .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
-                    .collect();
-                section(&mut sections, name).bytes.extend(bytes.ok_or_else(wrong)?);
+                let bytes = hexadecimal(digits).ok_or_else(wrong)?;
+                section(&mut sections, name).bytes.extend(bytes);
             }
+            "append" => behind.extend(hexadecimal(rest).ok_or_else(wrong)?),
             _ => return Err(wrong()),
         }
     }
     if !symbols.is_empty() {
         add_symbols(&mut sections, &symbols, shape);
     }
-    Ok(file(sections, shape))
+    Ok([file(sections, shape), behind].concat())
+}
+
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let pairs = (0..digits.len()).step_by(2);
+    pairs.map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect()
 }
 
 fn string(text: &str) -> Vec<u8> {

@@ -23,7 +23,7 @@ use super::{elf, index, trace};
 
 pub const RELEASE: &str = "6.6.6-test";
 const KMOD_VERSION: &str = "kmod version 30";
-const LOADERS: [&str; 5] = ["depmod", "modprobe", "insmod", "rmmod", "lsmod"];
+const LOADERS: [&str; 7] = ["depmod", "modprobe", "insmod", "rmmod", "lsmod", "modinfo", "kmod"];
 const STRACE: [&str; 10] =
     ["strace", "-f", "-qqq", "-y", "-X", "raw", "-s", "65536", "-e", "signal=none"];
 const SHELL_TOOLS: [&str; 16] = [
@@ -161,7 +161,7 @@ impl Stage {
         if let Some(program) = loader {
             program.place(&root)?;
         }
-        for name in LOADERS {
+        for name in LOADERS.iter().filter(|name| **name != peer.name()) {
             symlink(peer.name(), root.join("sbin").join(name))?;
         }
 
