@@ -15,11 +15,11 @@ use crate::files;
 use crate::format::elf::ModuleElf;
 use crate::format::json::Json;
 use crate::format::modinfo::{Field, fields, parameters};
+use crate::format::text::replace;
 use crate::moddir::{ModuleDir, SUFFIXES};
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::resolve::{Sources, resolve};
-use crate::root::Root;
 
 static AUTHOR: Opt = Opt::switch('a', "author", "Print only 'author'");
 static DESCRIPTION: Opt = Opt::switch('d', "description", "Print only 'description'");
@@ -66,7 +66,8 @@ fn run(args: &Args, log: &Log) -> Status {
         Ok(modules) => modules,
         Err(error) => return log.error(error),
     };
-    let config = Config::load(&Root::system(), &[], modules.path());
+    // What modprobe is told to do with a name is not what there is to say of it.
+    let config = Config::default();
     let printer = Printer::new(args, log);
     let sources = Sources { config: &config, modules: &modules };
     let mut status = Status::Success;
@@ -116,10 +117,14 @@ fn find(sources: Sources<'_>, operand: &OsStr, by_name: bool) -> Result<Vec<Foun
     if crate::name::fold_alias(bytes).is_none() {
         return Err(Error::said(format!("Module alias {shown} not found.")));
     }
-    match resolve(sources, bytes) {
-        targets if targets.is_empty() => Err(Error::said(format!("Module {shown} not found."))),
-        targets => Ok(targets.into_iter().map(|target| found(target.name)).collect()),
+    let targets = resolve(sources, bytes).into_iter().map(|target| found(target.name));
+    let is_there =
+        |module: &Found| module.path.is_some() || sources.modules.is_builtin(&module.name);
+    let targets: Vec<Found> = targets.filter(is_there).collect();
+    if targets.is_empty() {
+        return Err(Error::said(format!("Module {shown} not found.")));
     }
+    Ok(targets)
 }
 
 /// Whether `path` is a file that is called like a module.
@@ -206,7 +211,8 @@ impl<'a> Printer<'a> {
                 text.push(b'=');
             } else {
                 text.push(b':');
-                let padding = 15usize.saturating_sub(key.len());
+                // As printf does where the width is negative.
+                let padding = 15usize.abs_diff(key.len());
                 text.resize(text.len() + padding, b' ');
             }
             text.extend_from_slice(value);
@@ -226,7 +232,8 @@ impl<'a> Printer<'a> {
         let is_wanted = |key: &[u8]| self.only.as_deref().is_none_or(|only| only == key);
         for field in all.iter().filter(|field| field.key != b"parm" && field.key != b"parmtype") {
             if is_wanted(&field.key) {
-                add(&field.key, &field.value);
+                // Without the lines in which it is printed.
+                add(&field.key, &replace(&field.value, b"\n\t\t", b""));
             }
         }
         if is_wanted(b"parm") {
@@ -247,5 +254,8 @@ fn read(module: &Found, modules: &ModuleDir) -> Result<Vec<Field>, Cause> {
     };
     let image = files::read_module(path)?;
     let elf = ModuleElf::parse(&image)?;
+    if !elf.has_modinfo() {
+        return Err("no section .modinfo".into());
+    }
     Ok(fields(&elf, &image))
 }

@@ -73,6 +73,7 @@ fn run(args: &Args, log: &Log) -> Status {
         }
     };
     let mut text = Vec::new();
+    let mut status = Status::Success;
     for (number, line) in lines(&content).enumerate() {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
@@ -81,7 +82,7 @@ fn run(args: &Args, log: &Log) -> Status {
             Some(node) => write(&mut text, &node),
             None => {
                 let (path, line) = (path.display(), String::from_utf8_lossy(line));
-                log.warning(format_args!(
+                status = log.error(format_args!(
                     "{path} line {}: ignoring invalid entry '{line}'",
                     number + 1
                 ));
@@ -89,9 +90,9 @@ fn run(args: &Args, log: &Log) -> Status {
         }
     }
     match args.value(&OUTPUT) {
-        None => print(log, &text),
+        None => print(log, &text).merge(status),
         Some(file) => match save(Path::new(file), &text) {
-            Ok(()) => Status::Success,
+            Ok(()) => status,
             Err(cause) => {
                 log.error(Error::new(format!("could not write {}", file.to_string_lossy()), cause))
             }

@@ -168,7 +168,7 @@ fn xz(input: &[u8], most: usize, output: &mut Vec<u8>) -> Result<usize, Failure>
     output.clear();
     loop {
         if output.len() == output.capacity() {
-            grow(output, (output.len() + input.len()) * GROWTH)?;
+            grow(output, (output.len() * 2).max(input.len() * GROWTH))?;
         }
         let rest = input.get(stream.total_in() as usize..).unwrap_or_default();
         return match stream.process_vec(rest, output, Action::Finish) {

@@ -204,10 +204,16 @@ impl<'a> ModuleElf<'a> {
 
     /// The `key=value` entries of `.modinfo` in file order.
     pub fn modinfo(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        strings(self.section(b".modinfo").unwrap_or_default()).filter_map(|entry| {
-            let at = entry.iter().position(|&c| c == b'=')?;
-            Some((entry.get(..at)?, entry.get(at + 1..)?))
+        let entries = strings(self.section(b".modinfo").unwrap_or_default());
+        entries.filter(|entry| !entry.is_empty()).map(|entry| {
+            let at = entry.iter().position(|&c| c == b'=').unwrap_or(entry.len());
+            (entry.get(..at).unwrap_or_default(), entry.get(at + 1..).unwrap_or_default())
         })
+    }
+
+    /// Whether it has a `.modinfo`.
+    pub fn has_modinfo(&self) -> bool {
+        self.section(b".modinfo").is_some()
     }
 
     /// The first value of `key`.
@@ -405,7 +411,7 @@ mod tests {
         assert_eq!(module.is_for("vax"), None);
         assert_eq!(module.value(b"vermagic").unwrap(), b"6.6 SMP ");
         assert_eq!(module.value(b"parm").unwrap(), b"a=b");
-        assert_eq!(module.modinfo().count(), 3);
+        assert_eq!(module.modinfo().last().unwrap(), (&b"junk"[..], &b""[..]));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Gunzip {
             self.state.init();
             loop {
                 if output.len() <= end {
-                    let unsaid = end.saturating_mul(GROWTH).max(input.len() + 1);
+                    let unsaid = (end * 2).max(input.len() * GROWTH) + 1;
                     let room = if said > end { said } else { unsaid }.min(most);
                     grow(output, room)?;
                     output.resize(room, 0);
