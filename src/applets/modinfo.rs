@@ -149,11 +149,12 @@ impl<'a> Printer<'a> {
             (&PARAMETERS, b"parm"),
             (&FILENAME, b"filename"),
         ];
-        let named = fields.iter().find(|(option, _)| args.has(option));
-        let only = match args.value(&FIELD) {
-            Some(field) => Some(field.as_bytes().to_vec()),
-            None => named.map(|(_, field)| field.to_vec()),
-        };
+        let last = args.last(&[&AUTHOR, &DESCRIPTION, &LICENSE, &PARAMETERS, &FILENAME, &FIELD]);
+        let only =
+            last.map(|last| match fields.iter().find(|(option, _)| option.long == last.long) {
+                Some((_, field)) => field.to_vec(),
+                None => args.value(&FIELD).map_or(Vec::new(), |field| field.as_bytes().to_vec()),
+            });
         let end = if args.has(&NULL) { 0 } else { b'\n' };
         Self { log, only, end, json: args.has(&JSON) }
     }

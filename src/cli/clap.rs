@@ -20,6 +20,7 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
         Ok(mut matches) => {
             let mut args = Args::default();
             for option in applet.all_options() {
+                let last = matches.indices_of(option.long).and_then(Iterator::last);
                 let (count, values) = if option.value.is_some() {
                     let values: Vec<OsString> =
                         matches.remove_many(option.long).map(Iterator::collect).unwrap_or_default();
@@ -29,7 +30,7 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
                 } else {
                     (usize::from(matches.get_flag(option.long)), Vec::new())
                 };
-                args.given.push((option.long, count, values));
+                args.given.push((option.long, count, values, last.unwrap_or_default()));
             }
             args.operands =
                 matches.remove_many(OPERANDS).map(Iterator::collect).unwrap_or_default();

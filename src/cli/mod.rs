@@ -92,8 +92,9 @@ pub struct Applet {
 /// A command line, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Args {
-    /// Options given, each with its values, or how often it was given.
-    given: Vec<(&'static str, usize, Vec<OsString>)>,
+    /// Options, each with how often it was given, its values, and where on the line it
+    /// was given last.
+    given: Vec<(&'static str, usize, Vec<OsString>, usize)>,
     /// What is no option, in order.
     pub operands: Vec<OsString>,
     /// The command line alone, where an environment variable stood before it.
@@ -121,12 +122,18 @@ impl Args {
         self.values(option).last()
     }
 
+    /// Which of `options` was given last.
+    pub fn last<'o>(&self, options: &[&'o Opt]) -> Option<&'o Opt> {
+        let given = options.iter().filter(|option| self.has(option));
+        given.max_by_key(|option| self.find(option).map(|given| given.3)).copied()
+    }
+
     /// The same without what came from the environment.
     pub fn own(&self) -> &Self {
         self.own.as_deref().unwrap_or(self)
     }
 
-    fn find(&self, option: &Opt) -> Option<&(&'static str, usize, Vec<OsString>)> {
+    fn find(&self, option: &Opt) -> Option<&(&'static str, usize, Vec<OsString>, usize)> {
         self.given.iter().find(|given| given.0 == option.long)
     }
 }
