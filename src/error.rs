@@ -6,6 +6,7 @@
 //! what kmod prints, whatever libc this binary is linked with.
 
 use std::fmt;
+use std::path::Path;
 
 use nix::errno::Errno;
 
@@ -38,6 +39,11 @@ impl Error {
     /// A failure to do `doing` because of `cause`.
     pub fn new(doing: impl Into<String>, cause: impl Into<Cause>) -> Self {
         Self { doing: doing.into(), cause: cause.into(), notes: Vec::new() }
+    }
+
+    /// The file or directory `path` could not be read.
+    pub fn reading(path: &Path, cause: impl Into<Cause>) -> Self {
+        Self::new(format!("could not read {}", path.display()), cause)
     }
 
     /// A message that is complete as it stands.

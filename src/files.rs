@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -73,6 +74,13 @@ pub fn read_into(mut file: File, content: &mut Vec<u8>) -> io::Result<usize> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// How `file` is compressed.
+pub fn kind(file: &File) -> io::Result<Kind> {
+    let mut magic = [0; Kind::MAGIC];
+    let length = file.read_at(&mut magic, 0)?;
+    Ok(Kind::of(magic.get(..length).unwrap_or_default()))
 }
 
 /// The variable that sets another limit to decompression, in MiB.

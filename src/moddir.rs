@@ -25,7 +25,12 @@ const DIRECTORY: &str = "/lib/modules/";
 
 /// Suffixes of module files. `modules.dep` may name one and the tree hold
 /// another, when files were compressed or unpacked after depmod ran.
-pub const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
+const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
+
+/// `path` without its suffix, if it is called like a module's file.
+pub fn stem(path: &[u8]) -> Option<&[u8]> {
+    SUFFIXES.iter().find_map(|suffix| path.strip_suffix(*suffix))
+}
 
 /// One kernel's modules.
 pub struct ModuleDir {
@@ -213,8 +218,7 @@ impl ModuleDir {
             return path;
         }
         let bytes = path.as_os_str().as_bytes();
-        let stem = SUFFIXES.iter().find_map(|suffix| bytes.strip_suffix(*suffix));
-        let twin = stem.and_then(|stem| {
+        let twin = stem(bytes).and_then(|stem| {
             let twin = |suffix: &&[u8]| PathBuf::from(OsString::from_vec([stem, suffix].concat()));
             SUFFIXES.iter().map(twin).find(|twin| twin.exists())
         });

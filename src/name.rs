@@ -88,25 +88,28 @@ fn match_one(pattern: &[u8], c: u8) -> Option<&[u8]> {
     match pattern {
         [b'?', rest @ ..] => Some(rest),
         [b'\\', quoted, rest @ ..] => (*quoted == c).then_some(rest),
-        [b'[', rest @ ..] => {
-            let (negated, list) = match rest {
-                [b'!' | b'^', list @ ..] => (true, list),
-                list => (false, list),
-            };
-            match bracket(list, c) {
-                Some((held, rest)) => (held != negated).then_some(rest),
-                // A bracket that never closes is a plain character.
-                None => (c == b'[').then_some(rest),
-            }
-        }
+        [b'[', rest @ ..] => match bracket(rest, c) {
+            Some((matched, rest)) => matched.then_some(rest),
+            // A bracket that never closes is a plain character.
+            None => (c == b'[').then_some(rest),
+        },
         [plain, rest @ ..] => (*plain == c).then_some(rest),
         [] => None,
     }
 }
 
+/// Reads a bracket expression from behind its `[`: whether it matches `c`, and what
+/// follows its `]`; `None` where it never closes.
+pub fn bracket(expression: &[u8], c: u8) -> Option<(bool, &[u8])> {
+    match expression {
+        [b'!' | b'^', list @ ..] => held(list, c).map(|(held, rest)| (!held, rest)),
+        list => held(list, c),
+    }
+}
+
 /// Reads the list of a bracket expression, from behind its `[` or `[!`: whether it
 /// holds `c`, and what follows its `]`; `None` where it never closes.
-pub fn bracket(list: &[u8], c: u8) -> Option<(bool, &[u8])> {
+pub fn held(list: &[u8], c: u8) -> Option<(bool, &[u8])> {
     let mut rest = list;
     let mut matched = false;
     let mut first = true;

@@ -27,12 +27,12 @@ use nix::unistd::{SysconfVar, sysconf};
 use parallel::in_parallel;
 use write::Index;
 
+use crate::applets::{absolute, release};
 use crate::cli::{Applet, Args, Opt, VERBOSE};
 use crate::config::depmod_d::DepmodConfig;
 use crate::error::{Error, Status};
 use crate::files;
 use crate::format::symvers::{self, Line};
-use crate::kernel::linux;
 use crate::output::{Level, Log, print};
 use crate::root::Root;
 
@@ -161,15 +161,11 @@ impl<'a> Request<'a> {
                 let other = other.to_string_lossy();
                 return Err(log.error(format_args!("Bad version passed {other}")));
             }
-            None => linux::release().map_err(|errno| {
-                log.fatal(Error::new("could not read the kernel's release", errno))
-            })?,
+            None => release().map_err(|error| log.fatal(error))?,
         };
         let base = |option| {
             let directory = args.value(option).map_or(Path::new("/"), Path::new);
-            files::absolute(directory).map_err(|error| {
-                log.fatal(Error::new("could not read the current directory", error))
-            })
+            absolute(directory).map_err(|error| log.fatal(error))
         };
         let input = base(&BASEDIR)?;
         let output = if args.has(&OUTDIR) { base(&OUTDIR)? } else { input.clone() };
@@ -200,8 +196,9 @@ impl<'a> Request<'a> {
         let modules = order::sort(files.found, &self.list("modules.order")?);
         let contents = read::read(&modules, self.jobs, self.args.has(&ERRSYMS))?;
 
-        let kernel = self.kernel_symbols()?;
-        let symbols = depend::symbols(self.parsed(kernel.as_ref()), &contents, self.prefix);
+        let kernel = self.symbol_text()?;
+        let symbols = self.kernel_symbols(kernel.as_ref());
+        let symbols = depend::symbols(symbols, &contents, self.prefix);
         let library = Library {
             modules: &modules,
             contents: &contents,
@@ -216,8 +213,7 @@ impl<'a> Request<'a> {
         }
         let graph = Graph::new(&contents, &symbols, self.prefix, self.jobs)
             .map_err(|circles| library.explain(&circles))?;
-        let index =
-            Index { modules: &modules, contents: &contents, graph: &graph, symbols: &symbols };
+        let index = Index { library: &library, graph: &graph };
         Ok(self.put(&self.files(&index)?))
     }
 
@@ -253,32 +249,36 @@ impl<'a> Request<'a> {
                 self.log.warning(Error::new(doing, error));
                 Ok(Vec::new())
             }
-            content => content.map_err(|error| vec![could_not_read(&path, error)]),
+            content => content.map_err(|error| vec![Error::reading(&path, error)]),
         }
     }
 
-    /// The file in which the kernel's own symbols are.
-    fn kernel_symbols(&self) -> Result<Option<Vec<u8>>, Vec<Error>> {
-        let path = self.args.value(&SYMVERS).or(self.args.value(&FILESYMS)).map(Path::new);
+    /// The file that has the kernel's own symbols, if one is named.
+    fn symbol_file(&self) -> Option<&Path> {
+        self.args.value(&SYMVERS).or(self.args.value(&FILESYMS)).map(Path::new)
+    }
+
+    /// What is in it.
+    fn symbol_text(&self) -> Result<Option<Vec<u8>>, Vec<Error>> {
+        let path = self.symbol_file();
         if path.is_none() && self.args.has(&ERRSYMS) {
             self.log.warning("-e needs -E or -F");
         }
-        path.map(|path| files::read(path).map_err(|error| vec![could_not_read(path, error)]))
+        path.map(|path| files::read(path).map_err(|error| vec![Error::reading(path, error)]))
             .transpose()
     }
 
-    /// The kernel's own symbols, in what [`Self::kernel_symbols`] found.
-    fn parsed<'t>(&self, text: Option<&'t Vec<u8>>) -> Symbols<'t> {
+    /// The kernel's own symbols, of which `text` tells.
+    fn kernel_symbols<'t>(&self, text: Option<&'t Vec<u8>>) -> Symbols<'t> {
         let mut symbols = Symbols::default();
         let Some(text) = text else { return symbols };
         let mut add = |line: Line<'t>| match line {
             Ok(None) => {}
             Ok(Some((name, crc))) => {
-                symbols.insert(depend::bare(name, self.prefix), Symbol { owner: None, crc });
+                symbols.insert(symvers::bare(name, self.prefix), Symbol { owner: None, crc });
             }
             Err(number) => {
-                let path = self.args.value(&SYMVERS).or(self.args.value(&FILESYMS));
-                let path = path.map(|path| path.to_string_lossy()).unwrap_or_default();
+                let path = self.symbol_file().unwrap_or(Path::new("")).display();
                 self.log.tell(Level::Error, format_args!("{path}:{number}: invalid line"));
             }
         };
@@ -346,10 +346,6 @@ fn is_release(word: &[u8]) -> bool {
     let major = digits(word);
     let minor = word.get(major..).and_then(|rest| rest.strip_prefix(b"."));
     major > 0 && minor.is_some_and(|minor| digits(minor) > 0)
-}
-
-fn could_not_read(path: &Path, error: io::Error) -> Error {
-    Error::new(format!("could not read {}", path.display()), error)
 }
 
 /// How many processors there are. The standard library's answer knows control groups,

@@ -11,7 +11,7 @@ mod static_nodes;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{Applet, Args};
 use crate::error::{Error, Status};
@@ -85,17 +85,23 @@ fn module_dir(
 ) -> Result<ModuleDir, Error> {
     let root = match directory.filter(|directory| !directory.is_empty()) {
         None => Root::system(),
-        Some(directory) => Root::new(
-            &files::absolute(Path::new(directory))
-                .map_err(|error| Error::new("could not read the current directory", error))?,
-        ),
+        Some(directory) => Root::new(&absolute(Path::new(directory))?),
     };
     let release = match release {
         Some(release) => release.as_bytes().to_vec(),
-        None => linux::release()
-            .map_err(|errno| Error::new("could not read the kernel's release", errno))?,
+        None => self::release()?,
     };
     Ok(ModuleDir::new(&root, &release))
+}
+
+/// The release of the running kernel.
+fn release() -> Result<Vec<u8>, Error> {
+    linux::release().map_err(|errno| Error::new("could not read the kernel's release", errno))
+}
+
+/// `path` from the root on.
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    files::absolute(path).map_err(|error| Error::new("could not read the current directory", error))
 }
 
 /// All applets.

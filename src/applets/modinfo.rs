@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::applets::module_dir;
+use crate::applets::{absolute, module_dir};
 use crate::cli::{Applet, Args, Opt};
 use crate::config::Config;
 use crate::error::{Cause, Error, Status};
@@ -16,7 +16,7 @@ use crate::format::elf::ModuleElf;
 use crate::format::json::Json;
 use crate::format::modinfo::{Field, fields, parameters};
 use crate::format::text::replace;
-use crate::moddir::{ModuleDir, SUFFIXES};
+use crate::moddir::{ModuleDir, stem};
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::resolve::{Sources, resolve};
@@ -100,8 +100,7 @@ fn find(sources: Sources<'_>, operand: &OsStr, by_name: bool) -> Result<Vec<Foun
     let shown = operand.to_string_lossy();
     let path = Path::new(operand);
     if !by_name && is_module_file(path) {
-        let path = files::absolute(path)
-            .map_err(|error| Error::new("could not read the current directory", error))?;
+        let path = absolute(path)?;
         return Ok(vec![Found { name: ModuleName::from_path(bytes), path: Some(path) }]);
     }
     let found = |name: ModuleName| {
@@ -129,8 +128,7 @@ fn find(sources: Sources<'_>, operand: &OsStr, by_name: bool) -> Result<Vec<Foun
 
 /// Whether `path` is a file that is called like a module.
 fn is_module_file(path: &Path) -> bool {
-    let name = path.as_os_str().as_bytes();
-    SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) && path.is_file()
+    stem(path.as_os_str().as_bytes()).is_some() && path.is_file()
 }
 
 struct Printer<'a> {

@@ -12,14 +12,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::applets::module_dir;
 use crate::cli::{Applet, Args, Opt};
 use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::text::{lines, words};
-use crate::kernel::linux::release;
-use crate::moddir::ModuleDir;
 use crate::output::{Level, Log, print};
-use crate::root::Root;
 
 static FORMAT: Opt =
     Opt::value('f', "format", "FORMAT", "human (the default), tmpfiles or devname");
@@ -57,20 +55,17 @@ fn run(args: &Args, log: &Log) -> Status {
             return log.error(format_args!("Unknown format: '{other}'."));
         }
     };
-    let release = match release() {
-        Ok(release) => release,
-        Err(errno) => return log.error(Error::new("could not read the kernel's release", errno)),
+    let path = match module_dir(None, None) {
+        Ok(modules) => modules.path().join("modules.devname"),
+        Err(error) => return log.error(error),
     };
-    let path = ModuleDir::new(&Root::system(), &release).path().join("modules.devname");
     let content = match files::read(&path) {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             log.warning(format_args!("{} not found - ignoring", path.display()));
             Vec::new()
         }
-        Err(error) => {
-            return log.error(Error::new(format!("could not read {}", path.display()), error));
-        }
+        Err(error) => return log.error(Error::reading(&path, error)),
     };
     let mut text = Vec::new();
     let mut status = Status::Success;

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! RELEASE is `*` or an expression that the kernel's release has to match; an external
-//! DIRECTORY is absolute. A line
-//! that is none of these is passed over with an error that names file and line.
+//! DIRECTORY is absolute. A line that is none of these is passed over with an error
+//! that names file and line.
 
 use std::ffi::OsString;
 use std::path::Path;

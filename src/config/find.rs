@@ -95,7 +95,7 @@ pub fn content(path: &Path, errors: &mut Vec<Error>) -> Option<Vec<u8>> {
         Ok(content) => Some(content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            errors.push(Error::new(format!("could not read {}", path.display()), error));
+            errors.push(Error::reading(path, error));
             None
         }
     }

@@ -8,7 +8,7 @@
 //! Without backward references and collations, which no release needs. What is no
 //! expression, or means nothing for POSIX, matches nothing.
 
-use crate::name::bracket;
+use crate::name::held;
 
 /// For each place in the release, from before its first character to behind its
 /// last, whether the expression may have got there.
@@ -117,8 +117,8 @@ impl Matcher<'_> {
                     [b'^', list @ ..] => (true, list),
                     list => (false, list),
                 };
-                let (_, rest) = bracket(list, 0)?;
-                let holds = |c| bracket(list, c).is_some_and(|(holds, _)| holds != negated);
+                let (_, rest) = held(list, 0)?;
+                let holds = |c| held(list, c).is_some_and(|(holds, _)| holds != negated);
                 (self.step(from, holds), rest)
             }
             [b'\\', c, rest @ ..] => (self.step(from, |other| other == *c), rest),

@@ -34,12 +34,16 @@ pub fn system_map(text: &[u8], prefix: Option<u8>) -> impl Iterator<Item = Line<
             return Ok(None);
         }
         let symbol = line.splitn(3, |&c| c == b' ').nth(2).ok_or(number)?;
-        let symbol = match symbol {
-            [first, rest @ ..] if Some(*first) == prefix => rest,
-            symbol => symbol,
-        };
-        Ok(symbol.strip_prefix(b"__ksymtab_").map(|symbol| (symbol, 0)))
+        Ok(bare(symbol, prefix).strip_prefix(b"__ksymtab_").map(|symbol| (symbol, 0)))
     })
+}
+
+/// `name` without the character that an architecture puts before each.
+pub fn bare(name: &[u8], prefix: Option<u8>) -> &[u8] {
+    match name {
+        [first, rest @ ..] if Some(*first) == prefix => rest,
+        name => name,
+    }
 }
 
 #[cfg(test)]

@@ -62,14 +62,20 @@ pub fn is_builtin(modules_builtin: &[u8], name: &ModuleName) -> bool {
     lines(modules_builtin).any(|line| !line.is_empty() && ModuleName::from_path(line) == *name)
 }
 
+/// Module, key and value of an entry of `modules.builtin.modinfo`.
+pub fn builtin_entry(entry: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let dot = entry.iter().position(|&c| c == b'.')?;
+    let (module, rest) = (entry.get(..dot)?, entry.get(dot + 1..)?);
+    let equals = rest.iter().position(|&c| c == b'=')?;
+    Some((module, rest.get(..equals)?, rest.get(equals + 1..)?))
+}
+
 /// The builtin modules whose alias in `modules.builtin.modinfo` matches `text`.
 pub fn builtin_aliased(modinfo: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
     modinfo
         .split(|&c| c == 0)
         .filter_map(|entry| {
-            let dot = entry.iter().position(|&c| c == b'.')?;
-            let (module, key) = entry.split_at_checked(dot)?;
-            let pattern = key.strip_prefix(b".alias=")?;
+            let (module, b"alias", pattern) = builtin_entry(entry)? else { return None };
             glob(&fold_alias(pattern)?, text).then(|| module.to_vec())
         })
         .collect()
@@ -78,10 +84,8 @@ pub fn builtin_aliased(modinfo: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
 /// The entries of a builtin module in `modules.builtin.modinfo`.
 pub fn builtin_fields(modinfo: &[u8], name: &ModuleName) -> Vec<Field> {
     let field = |entry: &[u8]| {
-        let dot = entry.iter().position(|&c| c == b'.')?;
-        let (module, rest) = entry.split_at_checked(dot)?;
-        let equals = rest.iter().position(|&c| c == b'=')?;
-        let (key, value) = (rest.get(1..equals)?.to_vec(), rest.get(equals + 1..)?.to_vec());
+        let (module, key, value) = builtin_entry(entry)?;
+        let (key, value) = (key.to_vec(), value.to_vec());
         (ModuleName::new(module) == *name).then_some(Field { key, value })
     };
     // Two builtins may have one name: the first is meant.

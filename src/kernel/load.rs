@@ -147,7 +147,7 @@ fn insert_once(
     flags: InsertFlags,
 ) -> Result<Route, Failure> {
     let mut file = files::open(path).map_err(Failure::File)?;
-    let kind = sniff(&file).map_err(Failure::File)?;
+    let kind = files::kind(&file).map_err(Failure::File)?;
     let finit = |file: &File, flags| kernel.finit_module(file, params, flags);
     let mut refused = None;
     if kind == Kind::Plain {
@@ -189,13 +189,6 @@ fn insert_once(
     }
     kernel.init_module(&image, params).map_err(Failure::Kernel)?;
     Ok(Route { kind, refused, rung: Rung::Image })
-}
-
-fn sniff(file: &File) -> io::Result<Kind> {
-    use std::os::unix::fs::FileExt;
-    let mut magic = [0; Kind::MAGIC];
-    let length = file.read_at(&mut magic, 0)?;
-    Ok(Kind::of(magic.get(..length).unwrap_or_default()))
 }
 
 #[cfg(test)]

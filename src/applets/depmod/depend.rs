@@ -12,6 +12,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::parallel::in_parallel;
 use super::read::{Contents, List};
+use crate::format::symvers::bare;
 
 /// A symbol: the checksum of its type, and the module that exports it, unless that is
 /// the kernel itself.
@@ -63,14 +64,6 @@ pub fn symbols<'a>(
         }
     }
     kernel
-}
-
-/// `name` without the character that an architecture puts before each.
-pub fn bare(name: &[u8], prefix: Option<u8>) -> &[u8] {
-    match name {
-        [first, rest @ ..] if Some(*first) == prefix => rest,
-        name => name,
-    }
 }
 
 /// What `name`, wanted by a module, means: functions of 64-bit PowerPC have a dot that

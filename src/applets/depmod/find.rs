@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::depmod_d::{DepmodConfig, Search};
 use crate::error::Error;
-use crate::moddir::SUFFIXES;
+use crate::moddir::stem;
 use crate::name::ModuleName;
 
 /// A module's file.
@@ -40,8 +40,8 @@ impl Found {
 
     /// What it is listed as, without the suffix of a compression.
     pub fn uncompressed(&self) -> &[u8] {
-        let end = self.listed.windows(4).rposition(|window| window == b".ko.");
-        end.and_then(|end| self.listed.get(..end + 3)).unwrap_or(&self.listed)
+        let end = stem(&self.listed).map(|stem| stem.len() + b".ko".len());
+        end.and_then(|end| self.listed.get(..end)).unwrap_or(&self.listed)
     }
 }
 
@@ -89,7 +89,7 @@ pub fn find(directory: &Path, config: &DepmodConfig, with_times: bool) -> io::Re
                 let doing = format!("could not open directory {}", external.display());
                 walk.files.warnings.push(Error::new(doing, error));
             }
-            Err(error) => walk.files.errors.push(could_not_read(external, error)),
+            Err(error) => walk.files.errors.push(Error::reading(external, error)),
             Ok(()) => {}
         }
     }
@@ -115,15 +115,13 @@ impl Walk<'_> {
             if self.is_excluded(name.as_bytes()) {
                 continue;
             }
-            let mut stems =
-                SUFFIXES.iter().filter_map(|suffix| name.as_bytes().strip_suffix(*suffix));
-            let is_module = stems.any(|stem| !stem.is_empty());
+            let is_module = stem(name.as_bytes()).is_some_and(|stem| !stem.is_empty());
             if !is_module && kind.is_some_and(|kind| kind.is_file()) {
                 continue;
             }
             let path = directory.join(name);
             if let Err(error) = self.look_at(&path, kind, is_module) {
-                self.files.errors.push(could_not_read(&path, error));
+                self.files.errors.push(Error::reading(&path, error));
             }
         }
         Ok(())
@@ -176,7 +174,7 @@ impl Walk<'_> {
     /// place. What is named first in a list is the highest.
     fn rank(&self, file: &Found) -> (Option<usize>, Option<usize>) {
         let is_inside = !file.listed.starts_with(b"/");
-        let stem = file.uncompressed().strip_suffix(b".ko").filter(|_| is_inside);
+        let stem = stem(&file.listed).filter(|_| is_inside);
         let overrides = &self.config.overrides;
         // Of two overrides for one module the later counts.
         let by_override = overrides.iter().rposition(|path| Some(path.as_slice()) == stem);
@@ -213,8 +211,4 @@ fn leads_back(path: &Path, directory: &Metadata) -> bool {
 fn is_below(path: &[u8], directory: &[u8]) -> bool {
     let directory = directory.strip_suffix(b"/").unwrap_or(directory);
     path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
-}
-
-fn could_not_read(path: &Path, error: io::Error) -> Error {
-    Error::new(format!("could not read {}", path.display()), error)
 }

@@ -42,44 +42,32 @@ fn hash(name: &[u8]) -> u32 {
         _ => 0,
     };
     let signed = |byte: &u8| *byte as i8 as u32;
+    let mixed = |hash: u32, left: u32, right: u32| {
+        let hash = hash ^ (hash << left);
+        hash.wrapping_add(hash >> right)
+    };
     let mut hash = name.len() as u32;
     let words = name.chunks_exact(4);
     let rest = words.remainder();
     for word in words {
         hash = hash.wrapping_add(half(word));
-        let mixed = (half(word.get(2..).unwrap_or_default()) << 11) ^ hash;
-        hash = (hash << 16) ^ mixed;
+        let upper = (half(word.get(2..).unwrap_or_default()) << 11) ^ hash;
+        hash = (hash << 16) ^ upper;
         hash = hash.wrapping_add(hash >> 11);
     }
-    let (left, right) = match rest {
+    match rest {
         [_, _, last] => {
             hash = hash.wrapping_add(half(rest));
             hash ^= hash << 16;
             hash ^= signed(last) << 18;
-            (0, 11)
+            hash = hash.wrapping_add(hash >> 11);
         }
-        [_, _] => {
-            hash = hash.wrapping_add(half(rest));
-            (11, 17)
-        }
-        [last] => {
-            hash = hash.wrapping_add(signed(last));
-            (10, 1)
-        }
-        _ => (0, 0),
-    };
-    if left > 0 {
-        hash ^= hash << left;
-    }
-    if right > 0 {
-        hash = hash.wrapping_add(hash >> right);
+        [_, _] => hash = mixed(hash.wrapping_add(half(rest)), 11, 17),
+        [last] => hash = mixed(hash.wrapping_add(signed(last)), 10, 1),
+        _ => {}
     }
     // Spreads the last bits.
-    for (left, right) in [(3, 5), (4, 17), (25, 6)] {
-        hash ^= hash << left;
-        hash = hash.wrapping_add(hash >> right);
-    }
-    hash
+    [(3, 5), (4, 17), (25, 6)].iter().fold(hash, |hash, &(left, right)| mixed(hash, left, right))
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::compression::{Decompressor, Kind};
 use crate::format::elf::{INDEXED, ModuleElf, Symbol};
-use crate::format::pages::Source;
 use crate::format::parts::Parts;
 
 /// Strings, each behind its length.
@@ -105,10 +104,7 @@ pub fn read(
     for (result, module) in results.into_iter().flatten().zip(modules) {
         match result {
             Ok(contents) => all.push(contents),
-            Err(cause) => {
-                let doing = format!("could not read {}", module.path.display());
-                errors.push(Error::new(doing, cause));
-            }
+            Err(cause) => errors.push(Error::reading(&module.path, cause)),
         }
     }
     if errors.is_empty() { Ok(all) } else { Err(errors) }
@@ -128,9 +124,7 @@ struct Buffers {
 impl Buffers {
     fn read(&mut self, module: &Found, limit: u64, with_checks: bool) -> Result<Contents, Cause> {
         let file = files::open(&module.path)?;
-        let mut start = [0; Kind::MAGIC];
-        let length = file.read_at(&mut start, 0)?;
-        let kind = Kind::of(start.get(..length).unwrap_or_default());
+        let kind = files::kind(&file)?;
         if kind == Kind::Plain && !with_checks {
             let length = file.metadata()?.len();
             let mut parts = Parts::new(file, length, &mut self.parts);

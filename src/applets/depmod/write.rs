@@ -17,27 +17,24 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::depend::{Graph, Symbols};
+use super::check::Library;
+use super::depend::Graph;
 use super::find::Found;
 use super::read::{Contents, List};
 use crate::error::Error;
 use crate::format::index::write::{IndexWriter, Refused};
-use crate::format::text::lines;
+use crate::format::text::{builtin_entry, lines};
 use crate::name::{ModuleName, fold_alias};
 
 /// No index is larger, as its offsets have 28 bits.
 const LARGEST: usize = 1 << 28;
 
-/// All that is known of the modules; the lists go together.
+/// All that is known of the modules.
 pub struct Index<'a> {
-    /// Their files, in order of rank.
-    pub modules: &'a [Found],
-    /// What is in them.
-    pub contents: &'a [Contents],
+    /// Their files, in order of rank, what is in them and what they export.
+    pub library: &'a Library<'a>,
     /// Who needs whom.
     pub graph: &'a Graph,
-    /// The symbols that they export.
-    pub symbols: &'a Symbols<'a>,
 }
 
 /// A file's name and content.
@@ -48,18 +45,19 @@ pub type Made = (Vec<File>, Vec<Error>);
 
 impl Index<'_> {
     fn each(&self) -> impl Iterator<Item = (&Found, &Contents)> {
-        self.modules.iter().zip(self.contents)
+        self.library.modules.iter().zip(self.library.contents)
     }
 
     /// `modules.dep` and its binary form.
     pub fn dependencies(&self) -> Result<Made, Error> {
         let mut text = Vec::new();
         let mut ends = Vec::new();
-        for (number, module) in self.modules.iter().enumerate() {
+        for (number, module) in self.library.modules.iter().enumerate() {
             text.extend_from_slice(&module.listed);
             text.push(b':');
             for needed in self.graph.closure(number) {
-                let listed = self.modules.get(needed).map(|needed| needed.listed.as_slice());
+                let listed =
+                    self.library.modules.get(needed).map(|needed| needed.listed.as_slice());
                 text.push(b' ');
                 text.extend_from_slice(listed.unwrap_or_default());
             }
@@ -71,7 +69,7 @@ impl Index<'_> {
         }
         let mut index = IndexWriter::default();
         let mut start = 0;
-        for (rank, (module, end)) in (0..).zip(self.modules.iter().zip(ends)) {
+        for (rank, (module, end)) in (0..).zip(self.library.modules.iter().zip(ends)) {
             let line = text.get(start..end).unwrap_or_default();
             index.insert(module.name.as_bytes(), line, rank).map_err(|why| {
                 refused("modules.dep.bin", why).note(module.path.display().to_string())
@@ -115,13 +113,17 @@ impl Index<'_> {
 
     /// `modules.symbols` and its binary form.
     pub fn symbols(&self) -> Result<Made, Error> {
-        let mut all: Vec<(&[u8], usize)> =
-            self.symbols.iter().filter_map(|(name, symbol)| Some((*name, symbol.owner?))).collect();
+        let mut all: Vec<(&[u8], usize)> = self
+            .library
+            .symbols
+            .iter()
+            .filter_map(|(name, symbol)| Some((*name, symbol.owner?)))
+            .collect();
         all.sort();
         let mut text = b"# Aliases for symbols, used by symbol_request().\n".to_vec();
         let mut index = IndexWriter::default();
         for (name, owner) in all {
-            let Some(module) = self.modules.get(owner) else { continue };
+            let Some(module) = self.library.modules.get(owner) else { continue };
             let key = [b"symbol:", name].concat();
             line(&mut text, &[b"alias", &key, module.name.as_bytes()]);
             index.insert(key, module.name.as_bytes(), owner as u32).map_err(|why| {
@@ -232,11 +234,7 @@ pub fn builtin_aliases(path: &Path, modinfo: &[u8]) -> Result<Made, Error> {
     let mut warnings = Vec::new();
     let mut index = IndexWriter::default();
     for entry in modinfo.split(|&c| c == 0) {
-        let Some(dot) = entry.iter().position(|&c| c == b'.') else { continue };
-        let (name, key) = entry.split_at_checked(dot).unwrap_or_default();
-        let Some(alias) = key.strip_prefix(b".alias=").filter(|alias| !alias.is_empty()) else {
-            continue;
-        };
+        let Some((name, b"alias", alias @ [_, ..])) = builtin_entry(entry) else { continue };
         let Some(folded) = fold_alias(alias) else {
             warnings.push(unmatched(alias).note(path.display().to_string()));
             continue;

@@ -117,15 +117,10 @@ impl<S: Source> Matching<'_, S> {
             Some(b'[') => {
                 reached.pending.push(c);
                 let pending = std::mem::take(&mut reached.pending);
-                let list = pending.get(1..).unwrap_or_default();
-                let (negated, list) = match list {
-                    [b'!' | b'^', list @ ..] => (true, list),
-                    list => (false, list),
-                };
-                match bracket(list, 0) {
-                    Some(_) => self.keep(reached, |c| {
-                        bracket(list, c).is_some_and(|(holds, _)| holds != negated)
-                    }),
+                let expression = pending.get(1..).unwrap_or_default();
+                match bracket(expression, 0) {
+                    Some(_) => self
+                        .keep(reached, |c| bracket(expression, c).is_some_and(|(holds, _)| holds)),
                     None => reached.pending = pending,
                 }
             }
