@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # An initramfs of a few of a kernel's modules, and a boot of it. Sourced after
-# setup.sh and kernels.sh. DIR is always what `kernel` printed, ROOT the folder
-# that becomes the initramfs.
+# setup.sh and kernels.sh; install_built wants modules.sh, too. DIR is always what `kernel`
+# printed, ROOT the folder that becomes the initramfs.
 
 # module_files DIR MODULE... prints the files of these modules and of all that
 # they need, relative to lib/modules/REL. The reference resolves them: what is
@@ -10,6 +10,7 @@ module_files() {
     local dir=$1 base word file plan
     base=$dir/lib/modules/$(release "$dir")/
     shift
+    [ $# -gt 0 ] || return 0
     plan=$(modprobe -C /dev/null -d "$dir" -S "$(release "$dir")" -a -D "$@") || return 1
     while read -r word file _; do
         # The alternative is `builtin NAME`, which needs no file.
@@ -50,6 +51,31 @@ install_modules() {
     esac
     need_nanomod
     "$NANOMOD" depmod -b "$root" "$rel"
+}
+
+# install_built DIR ROOT MODULE... puts modules of tests/modules where install_modules,
+# called behind it, will index them.
+install_built() {
+    local root=$2 to module built
+    to=$2/lib/modules/$(release "$1")/extra
+    built=$(test_modules "$1") || return 1
+    shift 2
+    mkdir -p "$to"
+    for module in "$@"; do
+        cp "$built/$module.ko" "$to" || return 1
+    done
+}
+
+# install_tools ROOT NAME... compiles programs of tests/guests/tools into ROOT/bin.
+install_tools() {
+    local root=$1 name
+    shift
+    for name in "$@"; do
+        # musl has no headers of the kernel's.
+        musl-gcc -static -Os -Wall -Wextra -idirafter /usr/include \
+            -idirafter "/usr/include/$(uname -m)-linux-gnu" \
+            -o "$root/bin/$name" "$top/tests/guests/tools/$name.c" || return 1
+    done
 }
 
 # Sets NANOMOD to what scripts/build makes, unless it is set.
