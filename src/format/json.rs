@@ -2,10 +2,14 @@
 //!
 //! Bytes that are no UTF-8 become U+FFFD, as JSON has no way to hold them.
 
+mod read;
+
 /// A JSON value. Keys stand in the order in which they are given.
 pub enum Json {
     /// `null`
     Null,
+    /// `true` or `false`
+    Bool(bool),
     /// A whole number.
     Number(i64),
     /// A string.
@@ -34,6 +38,27 @@ impl Json {
         Self::List(texts.into_iter().map(Self::text).collect())
     }
 
+    /// What an object that was read holds for `key`.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Map(members) = self else { return None };
+        members.iter().find(|(name, _)| name == key.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The number that it is.
+    pub fn number(&self) -> Option<i64> {
+        if let Self::Number(number) = self { Some(*number) } else { None }
+    }
+
+    /// The bytes of the string that it is.
+    pub fn as_text(&self) -> Option<&[u8]> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The elements of the array that it is.
+    pub fn list(&self) -> Option<&[Self]> {
+        if let Self::List(items) = self { Some(items) } else { None }
+    }
+
     /// The document, with a line for each element of the outermost value.
     pub fn document(&self) -> String {
         let mut out = String::new();
@@ -50,6 +75,7 @@ impl Json {
     fn write(&self, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Number(number) => out.push_str(&number.to_string()),
             Self::Text(text) => string(out, &String::from_utf8_lossy(text)),
             Self::List(items) => list(out, "[", "]", ", ", items, Self::write),
