@@ -12,3 +12,4 @@ pub mod parts;
 pub mod signature;
 pub mod symvers;
 pub mod text;
+pub mod trace;
