@@ -76,7 +76,8 @@ unsafe extern "C" {
 
 /// Sets an environment variable, for the commands that [`run_command`] runs.
 pub fn set_variable(name: &CStr, value: &CStr) {
-    // SAFETY: both are NUL-terminated and copied, and there is one thread.
+    // SAFETY: both are NUL-terminated and copied, and of all threads one at a time
+    // calls this, while none reads a variable.
     unsafe { setenv(name.as_ptr(), value.as_ptr(), 1) };
 }
 

@@ -1,10 +1,11 @@
 //! Opening and reading files in as few system calls as it takes: a call of
 //! modprobe opens a dozen small ones.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
@@ -76,6 +77,20 @@ pub fn read_into(mut file: File, content: &mut Vec<u8>) -> io::Result<usize> {
     }
 }
 
+/// Writes `content` to the file `path`, whole or not at all. What is no file, as a
+/// device, is written to as it is.
+pub fn save(path: &Path, content: &[u8]) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return OpenOptions::new().write(true).open(path)?.write_all(content);
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".nanomod");
+    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    written.inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
 /// How `file` is compressed.
 pub fn kind(file: &File) -> io::Result<Kind> {
     let mut magic = [0; Kind::MAGIC];
@@ -88,9 +103,13 @@ const LIMIT_VARIABLE: &str = "NANOMOD_LIMIT_MIB";
 
 /// How many bytes a module may decompress to.
 pub fn module_limit() -> u64 {
-    let value = std::env::var_os(LIMIT_VARIABLE);
-    let mebibytes = value.and_then(|value| value.to_str()?.parse::<u64>().ok());
-    mebibytes.map_or(compression::LIMIT, |mebibytes| mebibytes.saturating_mul(1 << 20))
+    static READ: OnceLock<u64> = OnceLock::new();
+    // Once: a thread that runs a command may be about to set another variable.
+    *READ.get_or_init(|| {
+        let value = std::env::var_os(LIMIT_VARIABLE);
+        let mebibytes = value.and_then(|value| value.to_str()?.parse::<u64>().ok());
+        mebibytes.map_or(compression::LIMIT, |mebibytes| mebibytes.saturating_mul(1 << 20))
+    })
 }
 
 /// The uncompressed content of the module file `path`.

@@ -8,6 +8,7 @@
 mod applets;
 mod cli;
 mod config;
+mod devices;
 mod entry;
 mod error;
 mod files;

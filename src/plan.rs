@@ -5,6 +5,7 @@
 //! `-v`, and executed they are the load. `-D` plans for a kernel that has
 //! nothing, the others for the kernel as it is.
 
+pub mod graph;
 mod insert;
 mod remove;
 

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 12] = [
     &["resolve"],
     &["config"],
     &["moddir"],
-    &["state"],
+    &["state", "devices"],
     // Above the formats, which never open a file.
     &["files"],
     &["format"],

@@ -11,6 +11,7 @@ use crate::format::params;
 use crate::kernel::execute::c_string;
 use crate::kernel::linux::{Linux, release};
 use crate::kernel::load::{self, Failure};
+use crate::kernel::watch::Watch;
 use crate::kernel::{InsertFlags, Kernel, reason};
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
@@ -46,7 +47,8 @@ fn run(args: &Args, log: &Log) -> Status {
     );
     let kernel = Linux::new(Root::system(), true);
     kernel.mark_log();
-    match load::insert(&kernel, path, &c_string(&params::join(parameters)), flags) {
+    let params = c_string(&params::join(parameters));
+    match load::insert(&kernel, path, None, &params, flags, &mut Watch::start()) {
         Ok(route) => {
             log.tell(Level::Notice, route.tell(&name, path));
             Status::Success

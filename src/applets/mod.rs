@@ -1,5 +1,6 @@
 //! The commands, a file each. They do not know one another.
 
+mod coldplug;
 mod depmod;
 mod insmod;
 mod install;
@@ -43,6 +44,7 @@ pub static NANOMOD: Applet = Applet {
   lsmod         List the modules in the kernel
   modinfo       Print what modules say of themselves
   depmod        Make the indexes by which modprobe finds modules
+  coldplug      Insert what this machine's hardware needs
   static-nodes  Print the device nodes that modules ask for
   install       Make links to nanomod that are called like the applets
 
@@ -62,6 +64,7 @@ pub fn by_link(name: &[u8]) -> Option<&'static Applet> {
 /// The applet that the first argument `word` picks.
 pub fn by_word(word: &[u8]) -> Option<&'static Applet> {
     match word {
+        b"coldplug" => Some(&coldplug::APPLET),
         b"install" => Some(&install::APPLET),
         b"static-nodes" => Some(&static_nodes::APPLET),
         // kmod's words.

@@ -6,7 +6,7 @@
 //! What is asked for is resolved and planned first, then shown (`-D`, `-n`) or
 //! executed. `-c`, `-R`, `--show-modversions` and `--show-exports` only look.
 
-mod explain;
+mod jobs;
 mod look;
 mod request;
 
@@ -15,9 +15,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use crate::applets::module_dir;
-use crate::cli::{Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, Opt, SYSLOG, VERBOSE};
+use crate::cli::{
+    Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, Opt, SYSLOG, TRACE, VERBOSE, jobs,
+};
 use crate::config::Config;
 use crate::error::Status;
+use crate::kernel::watch::Watch;
 use crate::output::{Level, Log};
 use crate::resolve::Sources;
 use crate::root::Root;
@@ -73,6 +76,8 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
         &WAIT,
         &DRY_RUN,
         &FIRST_TIME,
+        &JOBS,
+        &TRACE,
         &USE_BLACKLIST,
         &IGNORE_COMMANDS,
         &FORCE,
@@ -97,6 +102,7 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
 };
 
 fn run(args: &Args, log: &Log) -> Status {
+    let watch = Watch::start();
     let silent;
     let log = if args.has(&QUIET) {
         silent = Log::new(APPLET.name, Level::Silent, args.has(&SYSLOG));
@@ -121,6 +127,10 @@ fn run(args: &Args, log: &Log) -> Status {
             let value = value.to_string_lossy();
             return log.error(format_args!("unexpected wait value '{value}'."));
         }
+    };
+    let jobs = match jobs(args) {
+        Ok(jobs) => jobs,
+        Err(error) => return log.error(error),
     };
     let modules = match module_dir(args.value(&DIRNAME), args.value(&SET_VERSION)) {
         Ok(modules) => modules,
@@ -149,6 +159,8 @@ fn run(args: &Args, log: &Log) -> Status {
         request.show_alias()
     } else if request.removes() {
         request.remove()
+    } else if !request.shows() && (jobs.is_some() || args.has(&TRACE)) {
+        request.insert_with(jobs.unwrap_or(1), &watch)
     } else {
         request.insert()
     };

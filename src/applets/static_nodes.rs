@@ -6,7 +6,6 @@
 //! modules.devname    MODULE NODE c|bMAJOR:MINOR        (depmod(8))
 //! ```
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -141,13 +140,7 @@ fn save(file: &Path, text: &[u8]) -> Result<(), Cause> {
     if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory)?;
     }
-    let mut temporary = file.as_os_str().to_owned();
-    temporary.push(OsStr::new(".nanomod"));
-    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, file));
-    written.inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })?;
-    Ok(())
+    Ok(files::save(file, text)?)
 }
 
 #[cfg(test)]

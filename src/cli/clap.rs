@@ -87,6 +87,13 @@ fn command(applet: &'static Applet) -> Command {
             arg = arg.short(letter);
         }
         arg = match option.value {
+            Some(name) if option.default.is_some() => arg
+                .value_name(name)
+                .value_parser(value_parser!(OsString))
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_values(option.default)
+                .action(ArgAction::Append),
             Some(name) => arg
                 .value_name(name)
                 .value_parser(value_parser!(OsString))

@@ -6,7 +6,7 @@ mod environment;
 
 use std::ffi::OsString;
 
-use crate::error::Status;
+use crate::error::{Error, Status};
 use crate::output::{Level, Log};
 
 /// One option of an applet.
@@ -19,6 +19,8 @@ pub struct Opt {
     pub short: Option<char>,
     /// What its value is called, if it takes one.
     pub value: Option<&'static str>,
+    /// Its value where it is given none, which has to follow a `=` then.
+    pub default: Option<&'static str>,
     /// Whether it says more when given twice.
     pub counts: bool,
     /// What it does, for `--help`; nothing where it is not shown.
@@ -28,12 +30,20 @@ pub struct Opt {
 impl Opt {
     /// A switch with a letter.
     pub const fn switch(short: char, long: &'static str, help: &'static str) -> Self {
-        Self { long, also: &[], short: Some(short), value: None, counts: false, help }
+        Self {
+            long,
+            also: &[],
+            short: Some(short),
+            value: None,
+            default: None,
+            counts: false,
+            help,
+        }
     }
 
     /// A switch with a long name alone.
     pub const fn long(long: &'static str, help: &'static str) -> Self {
-        Self { long, also: &[], short: None, value: None, counts: false, help }
+        Self { long, also: &[], short: None, value: None, default: None, counts: false, help }
     }
 
     /// An option with a value.
@@ -43,7 +53,20 @@ impl Opt {
         value: &'static str,
         help: &'static str,
     ) -> Self {
-        Self { long, also: &[], short: Some(short), value: Some(value), counts: false, help }
+        Self {
+            long,
+            also: &[],
+            short: Some(short),
+            value: Some(value),
+            default: None,
+            counts: false,
+            help,
+        }
+    }
+
+    /// An option with a long name alone that takes a value.
+    pub const fn long_value(long: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self { value: Some(value), ..Self::long(long, help) }
     }
 
     /// The same with more long names.
@@ -64,6 +87,10 @@ pub static VERBOSE: Opt =
     Opt { counts: true, ..Opt::switch('v', "verbose", "Say what is done; twice, say how") };
 /// `-f`, of every applet that acts.
 pub static FORCE: Opt = Opt::switch('f', "force", "Same as both --force-... options");
+/// `-j`, of every applet that inserts many modules.
+pub static JOBS: Opt = Opt::value('j', "jobs", "N", "Insert with N workers at once");
+/// Of every applet that inserts many modules.
+pub static TRACE: Opt = Opt::long_value("trace", "FILE", "Write where the time went to FILE");
 /// Of every applet that inserts.
 pub static FORCE_MODVERSION: Opt = Opt::long("force-modversion", "Ignore the versions of symbols");
 /// Of every applet that inserts.
@@ -135,6 +162,18 @@ impl Args {
 
     fn find(&self, option: &Opt) -> Option<&(&'static str, usize, Vec<OsString>, usize)> {
         self.given.iter().find(|given| given.0 == option.long)
+    }
+}
+
+/// How many workers [`JOBS`] asks for.
+pub fn jobs(args: &Args) -> Result<Option<usize>, Error> {
+    let Some(text) = args.value(&JOBS) else { return Ok(None) };
+    match text.to_str().and_then(|text| text.parse().ok()) {
+        Some(0) | None => {
+            let text = text.to_string_lossy();
+            Err(Error::said(format!("--jobs takes a number from 1 on, not '{text}'")))
+        }
+        jobs => Ok(jobs),
     }
 }
 

@@ -18,16 +18,20 @@ use crate::name::{ModuleName, fold_alias};
 
 /// Reads `line`, the content of `/proc/cmdline`, into `config`.
 pub fn parse(config: &mut Config, line: &[u8]) {
-    let mut quoted = false;
-    let is_end = |c: &u8| {
-        quoted ^= *c == b'"';
-        !quoted && (c.is_ascii_whitespace() || *c == 0x0b || *c == 0)
-    };
-    for word in line.split(is_end) {
+    for word in words(line) {
         if let Some((module, option)) = option(word) {
             add(config, module, option);
         }
     }
+}
+
+/// The words of a kernel command line.
+pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = false;
+    line.split(move |c| {
+        quoted ^= *c == b'"';
+        !quoted && (c.is_ascii_whitespace() || *c == 0x0b || *c == 0)
+    })
 }
 
 fn add(config: &mut Config, module: &[u8], option: Vec<u8>) {

@@ -11,6 +11,7 @@ pub mod depmod_d;
 mod find;
 mod lines;
 mod modprobe_d;
+pub mod modules_load;
 mod release;
 pub mod show;
 

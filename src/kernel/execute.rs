@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::load::{self, Failure, Route};
+use super::load::{self, Failure, Prepared, Route};
+use super::watch::Watch;
 use super::{InsertFlags, Kernel};
 use crate::error::Cause;
 use crate::format::text::{CMDLINE_OPTS, replace};
+use crate::format::trace::PhaseKind;
 use crate::name::ModuleName;
 use crate::plan::{Action, Origin, Step};
 
@@ -71,17 +73,25 @@ pub struct Manner {
     pub wait: Duration,
 }
 
+impl Manner {
+    /// Whether `step` fails where somebody else was faster.
+    fn is_first_time(&self, step: &Step) -> bool {
+        self.first_time && step.origin == Origin::Target
+    }
+}
+
 /// Executes plans one after another and knows what is done already.
 pub struct Executor<'a> {
     kernel: &'a dyn Kernel,
     manner: Manner,
     done: Vec<ModuleName>,
+    watch: Watch,
 }
 
 impl<'a> Executor<'a> {
     /// An executor that has done nothing yet.
     pub fn new(kernel: &'a dyn Kernel, manner: Manner) -> Self {
-        Self { kernel, manner, done: Vec::new() }
+        Self { kernel, manner, done: Vec::new(), watch: Watch::start() }
     }
 
     /// Does `steps` until a required one fails.
@@ -100,18 +110,13 @@ impl<'a> Executor<'a> {
                 }
             }
             report(Event::Starting(step));
-            self.kernel.mark_log();
-            match self.act(step, report) {
-                Ok(()) => {}
-                // Somebody else was faster, which is as good.
-                Err(Reason::Insert(_, failure))
-                    if failure.errno() == Some(Errno::EEXIST) && !self.is_first_time(step) => {}
-                Err(cause) => {
-                    let kernel = self.kernel.log_since_mark(step.module.as_bytes());
-                    let failed = Failed { module: step.module.clone(), cause, kernel };
-                    if step.required {
-                        return Err(failed);
-                    }
+            match perform(self.kernel, self.manner, step, None, &mut self.watch) {
+                Ok(Done::Inserted(path, route)) => {
+                    report(Event::Inserted(&step.module, path, &route));
+                }
+                Ok(_) => {}
+                Err(failed) if step.required => return Err(failed),
+                Err(failed) => {
                     report(Event::Passed(step, &failed));
                     continue;
                 }
@@ -122,58 +127,95 @@ impl<'a> Executor<'a> {
     }
 
     fn is_first_time(&self, step: &Step) -> bool {
-        self.manner.first_time && step.origin == Origin::Target
+        self.manner.is_first_time(step)
     }
+}
 
-    fn act(&self, step: &Step, report: &mut dyn FnMut(Event<'_>)) -> Result<(), Reason> {
-        match &step.action {
-            Action::Insert { path, options } => {
-                let route = load::insert(self.kernel, path, &c_string(options), self.manner.insert)
-                    .map_err(|failure| Reason::Insert(path.clone(), failure))?;
-                report(Event::Inserted(&step.module, path, &route));
-                Ok(())
-            }
-            Action::Builtin => Ok(()),
-            Action::Missing => Err(Reason::Missing),
-            Action::InstallCommand { command, options } => {
-                self.command(step, true, replace(command, CMDLINE_OPTS, options))
-            }
-            Action::RemoveCommand { command } => self.command(step, false, command.clone()),
-            Action::Remove => self.remove(&step.module).map_err(Reason::Remove),
-        }
-    }
+/// What came of a step that is done.
+pub enum Done<'a> {
+    /// The module in this file was inserted.
+    Inserted(&'a Path, Route),
+    /// Somebody else had inserted it.
+    There,
+    /// Anything else.
+    Other,
+}
 
-    /// Removes a module. What is in use for a moment only is tried again after
-    /// 1, 2, 4 … ms, as long as there is time to wait.
-    fn remove(&self, module: &ModuleName) -> Result<(), Errno> {
-        let name = c_string(module.as_bytes());
-        let mut left = self.manner.wait;
-        let mut pause = Duration::from_millis(1);
-        loop {
-            match self.kernel.delete_module(&name, self.manner.remove) {
-                Err(Errno::EAGAIN) if !left.is_zero() => {
-                    pause = pause.min(left);
-                    std::thread::sleep(pause);
-                    left -= pause;
-                    pause *= 2;
+/// Does `step`, with its file if that is `prepared` already.
+pub fn perform<'a>(
+    kernel: &dyn Kernel,
+    manner: Manner,
+    step: &'a Step,
+    prepared: Option<Prepared>,
+    watch: &mut Watch,
+) -> Result<Done<'a>, Failed> {
+    kernel.mark_log();
+    let result = match &step.action {
+        Action::Insert { path, options } => {
+            let params = c_string(options);
+            match load::insert(kernel, path, prepared, &params, manner.insert, watch) {
+                Ok(route) => Ok(Done::Inserted(path, route)),
+                // Somebody else was faster, which is as good.
+                Err(failure)
+                    if failure.errno() == Some(Errno::EEXIST) && !manner.is_first_time(step) =>
+                {
+                    Ok(Done::There)
                 }
-                result => return result,
+                Err(failure) => Err(Reason::Insert(path.clone(), failure)),
             }
         }
-    }
+        Action::Builtin => Ok(Done::Other),
+        Action::Missing => Err(Reason::Missing),
+        Action::InstallCommand { command, options } => {
+            let command = replace(command, CMDLINE_OPTS, options);
+            watch.time(PhaseKind::Command, || run(kernel, step, true, command))
+        }
+        Action::RemoveCommand { command } => run(kernel, step, false, command.clone()),
+        Action::Remove => remove(kernel, manner, &step.module).map_err(Reason::Remove),
+    };
+    result.map_err(|cause| Failed {
+        module: step.module.clone(),
+        cause,
+        kernel: kernel.log_since_mark(step.module.as_bytes()),
+    })
+}
 
-    fn command(&self, step: &Step, install: bool, command: Vec<u8>) -> Result<(), Reason> {
-        use std::os::unix::process::ExitStatusExt;
-        let outcome = match self.kernel.run(&command, &step.module) {
-            Ok(status) if status.success() => return Ok(()),
-            Ok(status) => match (status.code(), status.signal()) {
-                (Some(code), _) => format!("retcode {code}"),
-                (None, signal) => format!("killed by signal {}", signal.unwrap_or_default()),
-            },
-            Err(error) => format!("could not run /bin/sh: {}", Cause::from(error)),
-        };
-        Err(Reason::Command(CommandFailure { install, command, outcome }))
+/// Removes a module. What is in use for a moment only is tried again after
+/// 1, 2, 4 … ms, as long as there is time to wait.
+fn remove<'a>(kernel: &dyn Kernel, manner: Manner, module: &ModuleName) -> Result<Done<'a>, Errno> {
+    let name = c_string(module.as_bytes());
+    let mut left = manner.wait;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match kernel.delete_module(&name, manner.remove) {
+            Err(Errno::EAGAIN) if !left.is_zero() => {
+                pause = pause.min(left);
+                std::thread::sleep(pause);
+                left -= pause;
+                pause *= 2;
+            }
+            result => return result.map(|()| Done::Other),
+        }
     }
+}
+
+/// Runs the command that stands in a step's place.
+fn run<'a>(
+    kernel: &dyn Kernel,
+    step: &Step,
+    install: bool,
+    command: Vec<u8>,
+) -> Result<Done<'a>, Reason> {
+    use std::os::unix::process::ExitStatusExt;
+    let outcome = match kernel.run(&command, &step.module) {
+        Ok(status) if status.success() => return Ok(Done::Other),
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("retcode {code}"),
+            (None, signal) => format!("killed by signal {}", signal.unwrap_or_default()),
+        },
+        Err(error) => format!("could not run /bin/sh: {}", Cause::from(error)),
+    };
+    Err(Reason::Command(CommandFailure { install, command, outcome }))
 }
 
 /// `bytes` as the kernel takes them: up to a NUL, which no argument and no

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::process::ExitStatus;
+use std::sync::Mutex;
 
 use nix::errno::Errno;
 use nix::kmod::{DeleteModuleFlags, ModuleInitFlags};
@@ -66,6 +67,9 @@ impl Kernel for Linux {
     }
 
     fn run(&self, command: &[u8], module: &ModuleName) -> io::Result<ExitStatus> {
+        // The variables are the process's: one command at a time.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock();
         entry::set_variable(c"MODPROBE_MODULE", &c_string(module.as_bytes()));
         if let Some((name, value)) = &self.variable {
             entry::set_variable(name, &c_string(value));
@@ -98,6 +102,16 @@ impl Kernel for Linux {
         let log = self.log.as_ref();
         log.map(|log| log.borrow_mut().since_mark(name)).unwrap_or_default()
     }
+}
+
+/// Whether the root is an initramfs's: in memory, or marked as systemd does it.
+pub fn is_initramfs(system: &Root) -> bool {
+    use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
+    /// Of the file system that the kernel starts with (`linux/magic.h`).
+    const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
+    let kind = statfs(&system.join("/")).map(|root| root.filesystem_type());
+    kind.is_ok_and(|kind| kind == TMPFS_MAGIC || kind == RAMFS_MAGIC)
+        || system.join("/etc/initrd-release").exists()
 }
 
 /// The running kernel's machine, as `uname -m` prints it.

@@ -10,15 +10,17 @@
 use std::ffi::CStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::watch::Watch;
 use super::{InsertFlags, Kernel};
 use crate::error::Cause;
 use crate::files;
 use crate::format::compression::{self, Kind};
+use crate::format::trace::PhaseKind;
 use crate::name::ModuleName;
 use crate::state;
 
@@ -118,16 +120,90 @@ impl fmt::Display for Route {
     }
 }
 
-/// Inserts the module in the file `path`.
+/// A module's file, opened, and decompressed where that is to happen here.
+pub struct Prepared {
+    file: File,
+    kind: Kind,
+    image: Option<Image>,
+}
+
+/// A decompressed module.
+enum Image {
+    /// In a file in memory.
+    File(File),
+    /// Where there are no such files.
+    Bytes(Vec<u8>),
+}
+
+impl Prepared {
+    /// Opens the file `path`, and decompresses it unless the kernel will.
+    pub fn new(kernel: &dyn Kernel, path: &Path, watch: &mut Watch) -> Result<Self, Failure> {
+        let file = files::open(path).map_err(Failure::File)?;
+        let kind = files::kind(&file).map_err(Failure::File)?;
+        let mut prepared = Self { file, kind, image: None };
+        if kind != Kind::Plain && kernel.compression() != kind.name() {
+            prepared.decompress(kernel, watch)?;
+        }
+        Ok(prepared)
+    }
+
+    /// How many bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        match &self.image {
+            None => 0,
+            Some(Image::File(file)) => {
+                file.metadata().map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(0))
+            }
+            Some(Image::Bytes(bytes)) => bytes.len(),
+        }
+    }
+
+    fn decompress(&mut self, kernel: &dyn Kernel, watch: &mut Watch) -> Result<(), Failure> {
+        let content = watch.time(PhaseKind::Read, || self.content()).map_err(Failure::File)?;
+        watch.time(PhaseKind::Decompress, || {
+            let image = files::decompressed(self.kind, &content).map_err(Failure::Compression)?;
+            drop(content);
+            self.image = Some(match kernel.memfd_create() {
+                Err(_) => Image::Bytes(image),
+                Ok(mut memory) => {
+                    memory.write_all(&image).map_err(Failure::Memory)?;
+                    Image::File(memory)
+                }
+            });
+            Ok(())
+        })
+    }
+
+    /// All that is in the file.
+    fn content(&self) -> io::Result<Vec<u8>> {
+        whole(&self.file)
+    }
+}
+
+/// All that is in `file`, wherever it stands.
+fn whole(mut file: &File) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Inserts the module in the file `path`, which may be `prepared` already.
 pub fn insert(
     kernel: &dyn Kernel,
     path: &Path,
+    mut prepared: Option<Prepared>,
     params: &CStr,
     flags: InsertFlags,
+    watch: &mut Watch,
 ) -> Result<Route, Failure> {
     let (mut busy, mut interrupted) = (0, 0);
     loop {
-        match insert_once(kernel, path, params, flags) {
+        let ready = match prepared.take() {
+            Some(prepared) => Ok(prepared),
+            None => Prepared::new(kernel, path, watch),
+        };
+        match ready.and_then(|ready| insert_prepared(kernel, ready, params, flags, watch)) {
             Err(Failure::Kernel(Errno::EBUSY)) if busy < BUSY_RETRIES => busy += 1,
             Err(Failure::Kernel(Errno::EINTR)) if interrupted < INTERRUPTED_RETRIES => {
                 interrupted += 1;
@@ -140,24 +216,26 @@ pub fn insert(
     }
 }
 
-fn insert_once(
+fn insert_prepared(
     kernel: &dyn Kernel,
-    path: &Path,
+    mut module: Prepared,
     params: &CStr,
     flags: InsertFlags,
+    watch: &mut Watch,
 ) -> Result<Route, Failure> {
-    let mut file = files::open(path).map_err(Failure::File)?;
-    let kind = files::kind(&file).map_err(Failure::File)?;
-    let finit = |file: &File, flags| kernel.finit_module(file, params, flags);
+    let kind = module.kind;
+    let mut finit = |file: &File, flags| {
+        watch.time(PhaseKind::Kernel, || kernel.finit_module(file, params, flags))
+    };
     let mut refused = None;
     if kind == Kind::Plain {
-        match finit(&file, flags) {
+        match finit(&module.file, flags) {
             Ok(()) => return Ok(Route { kind, refused, rung: Rung::File }),
             Err(Errno::ENOSYS) => {}
             Err(errno) => return Err(Failure::Kernel(errno)),
         }
-    } else if kernel.compression() == kind.name() {
-        match finit(&file, InsertFlags { compressed_file: true, ..flags }) {
+    } else if module.image.is_none() {
+        match finit(&module.file, InsertFlags { compressed_file: true, ..flags }) {
             Ok(()) => return Ok(Route { kind, refused, rung: Rung::KernelDecompresses }),
             Err(Errno::ENOSYS) => {}
             // So it answers to data that it can't decompress, but to a bad
@@ -165,29 +243,28 @@ fn insert_once(
             Err(errno @ (Errno::EINVAL | Errno::EOPNOTSUPP)) => refused = Some(errno),
             Err(errno) => return Err(Failure::Kernel(errno)),
         }
+        module.decompress(kernel, watch)?;
     }
-    let mut content = Vec::new();
-    file.read_to_end(&mut content).map_err(Failure::File)?;
-    let image = if kind == Kind::Plain {
-        content
-    } else {
-        let image = files::decompressed(kind, &content).map_err(Failure::Compression)?;
-        if let Ok(mut memory) = kernel.memfd_create() {
-            memory.write_all(&image).map_err(Failure::Memory)?;
-            match finit(&memory, flags) {
+    let image = match module.image {
+        None => module.content().map_err(Failure::File)?,
+        Some(Image::Bytes(bytes)) => bytes,
+        Some(Image::File(memory)) => {
+            match watch.time(PhaseKind::Kernel, || kernel.finit_module(&memory, params, flags)) {
                 Ok(()) => return Ok(Route { kind, refused, rung: Rung::Memory }),
                 // A kernel that minds the file being open for writing, or whose
                 // policy knows files of its own alone.
                 Err(Errno::ENOSYS | Errno::ETXTBSY | Errno::EACCES) => {}
                 Err(errno) => return Err(Failure::Kernel(errno)),
             }
+            whole(&memory).map_err(Failure::Memory)?
         }
-        image
     };
     if flags != InsertFlags::default() {
         return Err(Failure::NoFlags);
     }
-    kernel.init_module(&image, params).map_err(Failure::Kernel)?;
+    watch
+        .time(PhaseKind::Kernel, || kernel.init_module(&image, params))
+        .map_err(Failure::Kernel)?;
     Ok(Route { kind, refused, rung: Rung::Image })
 }
 
@@ -266,7 +343,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.ko");
         std::fs::write(&path, content).unwrap();
-        let result = insert(kernel, &path, c"", flags);
+        let result = insert(kernel, &path, None, c"", flags, &mut Watch::start());
         (result, kernel.calls.take())
     }
 

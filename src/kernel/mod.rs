@@ -2,10 +2,15 @@
 //! words, and the execution of a plan.
 
 pub mod execute;
+pub mod explain;
 pub mod linux;
 pub mod load;
 pub mod log;
+pub mod queue;
 pub mod reason;
+pub mod record;
+pub mod uevent;
+pub mod watch;
 
 use std::ffi::CStr;
 use std::fs::File;

@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::explain::{self, could_not_insert};
 use super::{
     ALL, CONFIG, DRY_RUN, ENVIRONMENT, FIRST_TIME, IGNORE_COMMANDS, JSON, QUIET, REMOVE,
     REMOVE_DEPENDENCIES, REMOVE_HOLDERS, SHOW_DEPENDS, USE_BLACKLIST,
@@ -16,9 +15,11 @@ use crate::error::{Error, Status};
 use crate::format::json::Json;
 use crate::format::params;
 use crate::kernel::InsertFlags;
-use crate::kernel::execute::{Event, Executor, Manner};
+use crate::kernel::execute::{Event, Executor, Failed, Manner};
+use crate::kernel::explain::{self, could_not_insert};
 use crate::kernel::linux::Linux;
 use crate::kernel::reason;
+use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::plan::{self, Action, Goal, Policy, Step, Verdict};
 use crate::resolve::{Sources, Target, resolve};
@@ -38,7 +39,15 @@ pub struct Request<'a> {
 }
 
 /// That nothing more is to be done, as has been told.
-struct GivenUp;
+pub struct GivenUp;
+
+/// What there is to do for a goal.
+pub enum Judged {
+    /// These steps, for this target.
+    Steps(ModuleName, Vec<Step>),
+    /// Nothing, and why has been told.
+    Told(Status),
+}
 
 impl Request<'_> {
     /// Inserts what is named.
@@ -100,7 +109,8 @@ impl Request<'_> {
         warnings.iter().for_each(|warning| self.log.warning(warning));
     }
 
-    fn policy(&self) -> Policy {
+    /// How goals are planned.
+    pub fn policy(&self) -> Policy {
         Policy {
             blacklist_names: self.args.has(&USE_BLACKLIST),
             ignore_commands: self.args.has(&IGNORE_COMMANDS),
@@ -115,7 +125,8 @@ impl Request<'_> {
         options.iter().any(|option| self.args.has(option))
     }
 
-    fn shows(&self) -> bool {
+    /// Whether steps are to be shown, and not done.
+    pub fn shows(&self) -> bool {
         self.args.has(&DRY_RUN) || self.args.has(&SHOW_DEPENDS)
     }
 
@@ -126,7 +137,7 @@ impl Request<'_> {
         plan: &mut dyn FnMut(Target) -> Goal,
         reached: &mut dyn FnMut(&Goal),
     ) -> Status {
-        let kernel = self.kernel();
+        let kernel = kernel(self.log.tells(Level::Error), self.variable());
         let mut executor = Executor::new(&kernel, self.manner());
         let mut shown = Vec::new();
         let mut status = Status::Success;
@@ -135,9 +146,8 @@ impl Request<'_> {
                 Ok(targets) => {
                     let mut goals = targets.into_iter().map(|target| {
                         let goal = plan(target);
-                        let result = self.reach(&goal, &mut executor, &mut shown);
                         reached(&goal);
-                        result
+                        self.reach(goal, &mut executor, &mut shown)
                     });
                     goals.try_fold(Status::Success, |all, one| Ok(all.merge(one?)))
                 }
@@ -157,9 +167,9 @@ impl Request<'_> {
         status
     }
 
-    fn kernel(&self) -> Linux {
-        let mut kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
-        // A command may call modprobe again, which is to do as this one does.
+    /// Options for the commands: one may call modprobe again, which is to do as this one
+    /// does.
+    pub fn variable(&self) -> Vec<u8> {
         let mut options = std::env::var_os(ENVIRONMENT).unwrap_or_default();
         let own = self.args.own();
         for path in own.values(&CONFIG) {
@@ -175,14 +185,11 @@ impl Request<'_> {
         for (option, text) in [(&SYSLOG, " -s"), (&QUIET, " -q"), (&VERBOSE, " -v")] {
             (0..own.count(option)).for_each(|_| options.push(text));
         }
-        let options = options.as_bytes().trim_ascii_start();
-        if !options.is_empty() {
-            kernel.set_variable(c"MODPROBE_OPTIONS", options.to_vec());
-        }
-        kernel
+        options.as_bytes().trim_ascii_start().to_vec()
     }
 
-    fn manner(&self) -> Manner {
+    /// How steps are done.
+    pub fn manner(&self) -> Manner {
         Manner {
             insert: InsertFlags::force(
                 self.args.has(&FORCE),
@@ -196,7 +203,7 @@ impl Request<'_> {
     }
 
     /// What an operand stands for: a file or a name.
-    fn targets(&self, operand: &OsStr) -> Result<Vec<Target>, Error> {
+    pub fn targets(&self, operand: &OsStr) -> Result<Vec<Target>, Error> {
         let bytes = operand.as_bytes();
         if bytes.starts_with(b"/") || bytes.starts_with(b"./") {
             return existing(operand).map(|target| vec![target]);
@@ -229,62 +236,65 @@ impl Request<'_> {
     /// Shows a goal, or does it.
     fn reach(
         &self,
-        goal: &Goal,
+        goal: Goal,
         executor: &mut Executor<'_>,
         shown: &mut Vec<Json>,
     ) -> Result<Status, GivenUp> {
-        let name = &goal.target;
+        let (name, steps) = match self.judge(goal)? {
+            Judged::Steps(name, steps) => (name, steps),
+            Judged::Told(status) => return Ok(status),
+        };
+        if self.shows() {
+            return Ok(self.show(&steps, shown));
+        }
+        match executor.run(&steps, &mut |event| self.report(event)) {
+            Ok(()) => Ok(Status::Success),
+            Err(failed) => match explain::remove_command(&failed) {
+                Some(error) => self.give_up(error),
+                None => Ok(self.failed(&name, &failed)),
+            },
+        }
+    }
+
+    /// Tells that `target` was not inserted or removed, and why.
+    pub fn failed(&self, target: &ModuleName, failed: &Failed) -> Status {
+        if let Some(error) = explain::install_command(failed) {
+            self.log.error(error);
+        }
+        if !self.log.tells(Level::Error) {
+            return Status::Failure;
+        }
         let first_time = self.args.has(&FIRST_TIME);
-        let steps = match &goal.verdict {
-            Verdict::Steps(steps) => steps,
+        self.log.error(explain::failed(target, failed, first_time, self.sources.modules))
+    }
+
+    /// What there is to do for a goal. Where that is nothing, tells why if somebody has
+    /// to know.
+    pub fn judge(&self, goal: Goal) -> Result<Judged, GivenUp> {
+        let name = goal.target;
+        let first_time = self.args.has(&FIRST_TIME);
+        let told = match goal.verdict {
+            Verdict::Steps(steps) => return Ok(Judged::Steps(name, steps)),
             Verdict::InKernel if first_time => {
-                let error = could_not_insert(name, "Module already in kernel");
-                return Ok(self.log.error(error));
+                self.log.error(could_not_insert(&name, "Module already in kernel"))
             }
             Verdict::Denied { module, place } => {
-                let error = could_not_insert(name, format!("denied by {place}"));
-                let error = match module == name {
-                    true => error,
-                    false => error.note(format!("dependency '{module}'")),
-                };
-                return Ok(self.log.error(error));
+                self.log.error(explain::denied(&name, &module, &place))
             }
             Verdict::NotInKernel if first_time => {
-                return self.give_up(Error::said(format!("Module {name} is not in kernel.")));
+                self.give_up(Error::said(format!("Module {name} is not in kernel.")))?
             }
             Verdict::NotInKernel if !state::has_module_support(&Root::system()) => {
                 let doing = format!("could not remove '{name}'");
-                return self.give_up(Error::new(doing, state::NO_SUPPORT));
+                self.give_up(Error::new(doing, state::NO_SUPPORT))?
             }
-            Verdict::InKernel | Verdict::Blacklisted | Verdict::NotInKernel => {
-                return Ok(Status::Success);
-            }
-            Verdict::Builtin => {
-                return self.give_up(Error::said(format!("Module {name} is builtin.")));
-            }
+            Verdict::InKernel | Verdict::Blacklisted | Verdict::NotInKernel => Status::Success,
+            Verdict::Builtin => self.give_up(Error::said(format!("Module {name} is builtin.")))?,
             Verdict::InUse(module) => {
-                return self.give_up(Error::said(format!("Module {module} is in use.")));
+                self.give_up(Error::said(format!("Module {module} is in use.")))?
             }
         };
-        if self.shows() {
-            return Ok(self.show(steps, shown));
-        }
-        match executor.run(steps, &mut |event| self.report(event)) {
-            Ok(()) => Ok(Status::Success),
-            Err(failed) => {
-                if let Some(error) = explain::remove_command(&failed) {
-                    return self.give_up(error);
-                }
-                if let Some(error) = explain::install_command(&failed) {
-                    self.log.error(error);
-                }
-                if !self.log.tells(Level::Error) {
-                    return Ok(Status::Failure);
-                }
-                let error = explain::failed(name, &failed, first_time, self.sources.modules);
-                Ok(self.log.error(error))
-            }
-        }
+        Ok(Judged::Told(told))
     }
 
     fn show(&self, steps: &[Step], shown: &mut Vec<Json>) -> Status {
@@ -301,7 +311,8 @@ impl Request<'_> {
         print(self.log, &steps.flat_map(line).collect::<Vec<u8>>())
     }
 
-    fn report(&self, event: Event<'_>) {
+    /// Tells what happens, as far as somebody wants to know.
+    pub fn report(&self, event: Event<'_>) {
         match event {
             Event::Starting(step) => {
                 if self.args.has(&VERBOSE) && !matches!(step.action, Action::Builtin) {
@@ -324,7 +335,7 @@ impl Request<'_> {
     }
 
     /// Tells why an operand is lost. With `-a` the others still count.
-    fn give_up(&self, error: Error) -> Result<Status, GivenUp> {
+    pub fn give_up(&self, error: Error) -> Result<Status, GivenUp> {
         self.tell_damage();
         if self.args.has(&ALL) {
             self.log.warning(error);
@@ -333,6 +344,16 @@ impl Request<'_> {
         self.log.fatal(error);
         Err(GivenUp)
     }
+}
+
+/// The kernel, which explains failures if it is to, with this variable for the commands
+/// that are run.
+pub fn kernel(explain: bool, variable: Vec<u8>) -> Linux {
+    let mut kernel = Linux::new(Root::system(), explain);
+    if !variable.is_empty() {
+        kernel.set_variable(c"MODPROBE_OPTIONS", variable);
+    }
+    kernel
 }
 
 /// The module in the file that a path operand means. Its name is what it says of

@@ -2,16 +2,25 @@
 
 use nix::errno::Errno;
 
+use super::execute::{CommandFailure, Failed, Reason};
+use super::load::Failure;
+use super::reason;
 use crate::error::{Cause, Error};
-use crate::kernel::execute::{CommandFailure, Failed, Reason};
-use crate::kernel::load::Failure;
-use crate::kernel::reason;
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 
 /// That `name` was not inserted.
 pub fn could_not_insert(name: &ModuleName, cause: impl Into<Cause>) -> Error {
     Error::new(format!("could not insert '{name}'"), cause)
+}
+
+/// That `target` was not inserted, as `module`, it or a dependency, is denied at `place`.
+pub fn denied(target: &ModuleName, module: &ModuleName, place: &str) -> Error {
+    let error = could_not_insert(target, format!("denied by {place}"));
+    match module == target {
+        true => error,
+        false => error.note(format!("dependency '{module}'")),
+    }
 }
 
 /// Why `target` could not be inserted or removed: which of the modules that it

@@ -1,0 +1,219 @@
+//! `nanomod coldplug`: loads what this machine's hardware needs, from an initramfs's
+//! `/init` or later.
+//!
+//! ```text
+//! socket for uevents ──────────────────────────────┐ devices that drivers bring
+//! names, modules-load.d, /sys/devices ──▶ one plan ─┴▶ workers ──▶ wait ──▶ report
+//! ```
+//!
+//! It listens before it looks, so that no device is missed between the two; each
+//! modalias is looked up once. The configuration holds as for `modprobe -b`.
+
+mod drive;
+mod gather;
+mod tell;
+
+use std::mem::ManuallyDrop;
+use std::os::unix::ffi::OsStrExt;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use crate::applets::module_dir;
+use crate::cli::{self, Applet, Args, Opt, SYSLOG, TRACE, VERBOSE, jobs};
+use crate::config::Config;
+use crate::error::{Error, Status};
+use crate::kernel::linux::is_initramfs;
+use crate::kernel::queue::{MOST_JOBS, Queue};
+use crate::kernel::uevent::Uevents;
+use crate::kernel::watch::Watch;
+use crate::output::{Level, Log};
+use crate::resolve::Sources;
+use crate::root::Root;
+use crate::state::{self, State};
+use drive::Drive;
+use gather::Gathered;
+
+static WAIT_FOR: Opt =
+    Opt::long_value("wait-for", "PATH", "Wait until PATH is there (may be given again)");
+static SETTLE: Opt = Opt {
+    default: Some("250"),
+    ..Opt::long_value("settle", "MS", "Wait until nothing new came for MS (250) ms")
+};
+static TIMEOUT: Opt = Opt::long_value("timeout", "S", "Wait no longer than S seconds (30)");
+static JOBS: Opt =
+    Opt { help: "Insert with N workers at once (processors + 2, at most 16)", ..cli::JOBS };
+static LOCK: Opt = Opt::long("lock", "At the end, have the kernel take no more modules");
+static DRY_RUN: Opt = Opt::switch('n', "dry-run", "Print what would be inserted, and don't do it");
+static JSON: Opt = Opt::long("json", "Print a report as JSON; with -n, the plan");
+static CONFIG: Opt =
+    Opt::value('C', "config", "PATH", "Read PATH in place of the modprobe.d directories");
+static DIRNAME: Opt = Opt::value('d', "dirname", "DIR", "Look for modules in DIR/lib/modules");
+static SET_VERSION: Opt =
+    Opt::value('S', "set-version", "RELEASE", "Use this release in place of 'uname -r'");
+static QUIET: Opt = Opt::switch('q', "quiet", "Print no errors");
+
+/// The command.
+pub static APPLET: Applet = Applet {
+    name: "coldplug",
+    about: "Insert the modules that this machine's hardware needs, with what they need",
+    operands: "[NAME]...",
+    notes: "First come the NAMEs, then what modules_load= on the kernel command line,
+modules-load.d and /etc/modules list, then the hardware, in one plan. PATH is a
+device's node or a path in /sys. The exit status is 1 if a module that was named,
+a PATH or the lock could not be had.",
+    options: &[
+        &WAIT_FOR,
+        &SETTLE,
+        &TIMEOUT,
+        &JOBS,
+        &LOCK,
+        &DRY_RUN,
+        &JSON,
+        &TRACE,
+        &CONFIG,
+        &DIRNAME,
+        &SET_VERSION,
+        &QUIET,
+        &SYSLOG,
+        &VERBOSE,
+    ],
+    environment: None,
+    level: Level::Warning,
+    run,
+};
+
+/// How long there is to wait.
+struct Patience {
+    /// For anything, from the start on.
+    timeout: Duration,
+    /// For something new, after the last that was.
+    settle: Option<Duration>,
+}
+
+fn run(args: &Args, log: &Log) -> Status {
+    let watch = Watch::start();
+    let silent;
+    let log = if args.has(&QUIET) {
+        silent = Log::new(APPLET.name, Level::Silent, args.has(&SYSLOG));
+        &silent
+    } else {
+        log
+    };
+    let (patience, jobs) = match (patience(args), jobs(args)) {
+        (Ok(patience), Ok(jobs)) => (patience, jobs.unwrap_or_else(default_jobs)),
+        (Err(error), _) | (_, Err(error)) => return log.error(error),
+    };
+    // Before anything is looked at: what comes later is told here.
+    let uevents = if args.has(&DRY_RUN) { None } else { listen(log) };
+    let modules = match module_dir(args.value(&DIRNAME), args.value(&SET_VERSION)) {
+        Ok(modules) => modules,
+        Err(error) => return log.fatal(error),
+    };
+    let system = Root::system();
+    // The process ends with these: nothing is gained by giving them back.
+    let modules = ManuallyDrop::new(modules);
+    let config = ManuallyDrop::new(Config::load(&system, args.values(&CONFIG), modules.path()));
+    for error in &config.errors {
+        log.error(error);
+    }
+    for warning in &config.warnings {
+        log.warning(warning);
+    }
+    if !modules.is_indexed() && state::has_module_support(&system) {
+        let directory = modules.path().display();
+        let message = "no modules.dep.bin or modules.dep in";
+        log.warning(format_args!("{message} {directory} (run depmod?)"));
+    }
+    let sources = Sources { config: &config, modules: &modules };
+    let state = State::read(&system);
+    let mut gathered = Gathered::new(sources, &state, log);
+    for name in &args.operands {
+        gathered.named(name.as_bytes());
+    }
+    gathered.listed(&system, is_initramfs(&system));
+    gathered.hardware(&system);
+    let (graph, goals) = gathered.plan();
+    if args.has(&DRY_RUN) {
+        return tell::plan(log, &graph, args.has(&JSON)).merge(gathered.status());
+    }
+    match Queue::new(graph, jobs, &watch) {
+        Ok(queue) => {
+            Drive::new(args, log, &system, gathered, goals, uevents, &queue).run(&patience, &watch)
+        }
+        Err(error) => log.fatal(Error::new("could not make a pair of sockets", error)),
+    }
+}
+
+fn listen(log: &Log) -> Option<Uevents> {
+    Uevents::open()
+        .map_err(|errno| {
+            let error = Error::new("could not listen to the kernel's uevents", errno);
+            log.warning(error.note("looking again instead"));
+        })
+        .ok()
+}
+
+/// One for each processor, and two to wait for the kernel meanwhile.
+fn default_jobs() -> usize {
+    available_parallelism().map_or(1, usize::from).saturating_add(2).min(MOST_JOBS)
+}
+
+fn patience(args: &Args) -> Result<Patience, Error> {
+    let number = |option: &Opt, unit| match args.value(option) {
+        None => Ok(None),
+        Some(text) => match duration(text.as_bytes(), unit) {
+            Some(duration) => Ok(Some(duration)),
+            None => {
+                let (option, text) = (option.long, text.to_string_lossy());
+                Err(Error::said(format!("--{option} takes a number, not '{text}'")))
+            }
+        },
+    };
+    Ok(Patience {
+        timeout: number(&TIMEOUT, 1000)?.unwrap_or(Duration::from_secs(30)),
+        settle: number(&SETTLE, 1)?,
+    })
+}
+
+/// A decimal number of units of so many milliseconds, to the millisecond.
+fn duration(text: &[u8], unit: u64) -> Option<Duration> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(part) {
+        return None;
+    }
+    let mut milliseconds = whole.parse::<u64>().ok()?.checked_mul(unit)?;
+    let mut worth = unit;
+    for digit in part.bytes() {
+        worth /= 10;
+        milliseconds = milliseconds.checked_add(worth * u64::from(digit - b'0'))?;
+    }
+    Some(Duration::from_millis(milliseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_decimal() {
+        let milliseconds =
+            |text: &str, unit| duration(text.as_bytes(), unit).map(|duration| duration.as_millis());
+        for (text, unit, is) in [
+            ("0", 1000, Some(0)),
+            ("30", 1000, Some(30_000)),
+            ("2.5", 1000, Some(2500)),
+            ("0.0019", 1000, Some(1)),
+            ("250", 1, Some(250)),
+            ("1.9", 1, Some(1)),
+            ("", 1000, None),
+            (".5", 1000, None),
+            ("-1", 1000, None),
+            ("1s", 1000, None),
+            ("99999999999999999999", 1, None),
+        ] {
+            assert_eq!(milliseconds(text, unit), is, "{text}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The run: what workers tell, what the kernel tells of new devices, and when it is
+//! over.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::gather::{Gathered, Who, Wish, from};
+use super::tell::Report;
+use super::{APPLET, JSON, LOCK, Patience, WAIT_FOR};
+use crate::cli::{Args, TRACE, VERBOSE};
+use crate::error::{Error, Status};
+use crate::files;
+use crate::kernel::Kernel;
+use crate::kernel::execute::{Failed, Manner, Reason};
+use crate::kernel::explain;
+use crate::kernel::linux::Linux;
+use crate::kernel::load::Failure;
+use crate::kernel::queue::{News, Queue, Workers};
+use crate::kernel::record::Record;
+use crate::kernel::uevent::{self, Uevents};
+use crate::kernel::watch::Watch;
+use crate::name::ModuleName;
+use crate::output::{Level, Log, print};
+use crate::plan::graph::Progress;
+use crate::plan::{Action, Step};
+use crate::root::Root;
+
+/// How often it is looked whether a path is there: not every one comes with a message.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// After which time it is told that a module is still being inserted.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// One run.
+pub struct Drive<'a> {
+    args: &'a Args,
+    log: &'a Log,
+    system: &'a Root,
+    gathered: Gathered<'a>,
+    /// What somebody wants and nobody has heard of yet.
+    wishes: Vec<Wish>,
+    uevents: Option<Uevents>,
+    queue: &'a Queue,
+    running: Vec<Running>,
+    failures: Vec<(usize, Failed)>,
+    /// Of which it was told that they failed.
+    told: Vec<ModuleName>,
+    inserted: usize,
+    record: Record,
+    status: Status,
+}
+
+/// A step that a worker is at.
+struct Running {
+    number: usize,
+    step: std::sync::Arc<Step>,
+    since: Instant,
+    told: bool,
+}
+
+impl<'a> Drive<'a> {
+    /// A run of the plan in `queue`, which is for `wishes`.
+    pub fn new(
+        args: &'a Args,
+        log: &'a Log,
+        system: &'a Root,
+        gathered: Gathered<'a>,
+        wishes: Vec<Wish>,
+        uevents: Option<Uevents>,
+        queue: &'a Queue,
+    ) -> Self {
+        Self {
+            args,
+            log,
+            system,
+            gathered,
+            wishes,
+            uevents,
+            queue,
+            running: Vec::new(),
+            failures: Vec::new(),
+            told: Vec::new(),
+            inserted: 0,
+            record: Record::default(),
+            status: Status::Success,
+        }
+    }
+
+    /// Runs, tells what came of it, and locks.
+    pub fn run(mut self, patience: &Patience, watch: &Watch) -> Status {
+        let began = Instant::now();
+        let explain = self.log.tells(Level::Error);
+        let make = || Box::new(Linux::new(Root::system(), explain)) as Box<dyn Kernel>;
+        let queue = self.queue;
+        let missing =
+            queue.run(Manner::default(), &make, |workers| self.work(workers, patience, began));
+        let total = watch.now();
+        self.status = self.status.merge(self.gathered.status());
+        for warning in self.gathered.sources.modules.take_warnings() {
+            self.log.warning(warning);
+        }
+        let locked = self.args.has(&LOCK).then(|| self.lock());
+        let modules = self.gathered.sources;
+        let (inserted, failures) = (self.inserted, &self.failures);
+        let report = Report {
+            system: self.system,
+            sources: modules,
+            missing,
+            inserted,
+            total,
+            failures,
+            locked,
+        };
+        self.status =
+            self.status.merge(report.tell(self.log, patience.timeout, self.args.has(&JSON)));
+        if let Some(file) = self.args.value(&TRACE) {
+            let trace = std::mem::take(&mut self.record).finish(APPLET.name, queue, total);
+            let path = Path::new(file);
+            if let Err(error) = files::save(path, trace.document().as_bytes()) {
+                let doing = format!("could not write {}", path.display());
+                self.status = self.log.error(Error::new(doing, error));
+            }
+        }
+        self.status
+    }
+
+    /// Works until there is nothing to do and nothing to wait for; the paths that never
+    /// came.
+    fn work(
+        &mut self,
+        workers: &Workers<'_>,
+        patience: &Patience,
+        began: Instant,
+    ) -> Vec<&'a Path> {
+        let args = self.args;
+        let mut missing: Vec<&Path> = args.values(&WAIT_FOR).iter().map(Path::new).collect();
+        let mut last_news = Instant::now();
+        loop {
+            workers.help();
+            // Asked before the socket is read: what a driver brings was sent before the
+            // driver's step was over.
+            let is_over = self.queue.is_over();
+            let mut news = self.hear();
+            news |= self.listen(is_over);
+            if news {
+                last_news = Instant::now();
+            }
+            missing.retain(|path| !path.exists());
+            let mut wait = None;
+            if is_over && self.queue.is_over() {
+                let left = patience.timeout.saturating_sub(began.elapsed());
+                let settle = patience.settle.unwrap_or_default();
+                let unsettled = settle.saturating_sub(last_news.elapsed());
+                if left.is_zero() || (missing.is_empty() && unsettled.is_zero()) {
+                    return missing;
+                }
+                let next = if missing.is_empty() { unsettled } else { LOOK };
+                wait = Some(next.min(left));
+            } else if self.running.iter().any(|running| !running.told) {
+                wait = Some(SLOW);
+            }
+            self.tell_slow();
+            self.queue.wait(self.uevents.as_ref().map(AsFd::as_fd), wait);
+        }
+    }
+
+    /// Takes what workers report; whether that was anything.
+    fn hear(&mut self) -> bool {
+        let reports = self.queue.take();
+        let any = !reports.is_empty();
+        for report in reports {
+            match &report.news {
+                News::Started => self.started(report.number, &report.step),
+                News::Over(outcome) => {
+                    self.running.retain(|running| running.number != report.number);
+                    if self.args.has(&TRACE) {
+                        self.record.keep(self.queue, &report);
+                    }
+                    if let (Ok(Some(route)), Action::Insert { path, .. }) =
+                        (&outcome.result, &report.step.action)
+                    {
+                        self.inserted += 1;
+                        self.log.tell(Level::Info, route.tell(&report.step.module, path));
+                    }
+                }
+            }
+            if let News::Over(outcome) = report.news {
+                if let Err(failed) = outcome.result {
+                    self.failures.push((report.number, failed));
+                }
+            }
+        }
+        if any {
+            self.tell_failures();
+        }
+        any
+    }
+
+    fn started(&mut self, number: usize, step: &std::sync::Arc<Step>) {
+        if self.args.has(&VERBOSE) {
+            if let Some(line) = step.line().filter(|_| step.action != Action::Builtin) {
+                // A full standard output does not stop a load.
+                let _ = print(self.log, &[line.as_slice(), b"\n"].concat());
+            }
+        }
+        let since = Instant::now();
+        self.running.push(Running { number, step: step.clone(), since, told: false });
+    }
+
+    /// Tells of wishes that can't come true, each once.
+    fn tell_failures(&mut self) {
+        for wish in std::mem::take(&mut self.wishes) {
+            let progress = self.queue.look(|plan| {
+                let number = plan.find(&wish.target)?;
+                Some((number, plan.nodes().get(number)?.progress))
+            });
+            let failed = match progress {
+                Some((number, Progress::Failed)) | Some((_, Progress::Unreachable(number))) => {
+                    self.failures.iter().find(|(at, _)| *at == number)
+                }
+                Some((_, Progress::Waiting | Progress::Running)) => {
+                    self.wishes.push(wish);
+                    continue;
+                }
+                _ => continue,
+            };
+            if let Some((_, failed)) = failed {
+                let status = match self.told.contains(&wish.target) {
+                    // Other devices want it, too.
+                    true if wish.who == Who::Device => Status::Success,
+                    _ => self.tell_failure(&wish, failed),
+                };
+                self.status = self.status.merge(status);
+                self.told.push(wish.target);
+            } else {
+                // Its step is over, but not told yet.
+                self.wishes.push(wish);
+            }
+        }
+    }
+
+    fn tell_failure(&self, wish: &Wish, failed: &Failed) -> Status {
+        let (level, status) = match &wish.who {
+            // So says a driver that finds none of its devices.
+            Who::Device if is_no_device(failed) => (Level::Notice, Status::Success),
+            Who::Device => (Level::Warning, Status::Success),
+            _ => (Level::Error, Status::Failure),
+        };
+        if self.log.tells(level) {
+            if let Some(error) = explain::install_command(failed) {
+                self.log.tell(level, error);
+            }
+            let modules = self.gathered.sources.modules;
+            let error = explain::failed(&wish.target, failed, false, modules);
+            self.log.tell(level, from(error, &wish.who));
+        }
+        status
+    }
+
+    /// Takes what the kernel says of devices; whether that was anything. Without its
+    /// messages, or where some were lost, all devices are looked at again.
+    fn listen(&mut self, is_over: bool) -> bool {
+        let (mut any, mut lost) = (false, self.uevents.is_none() && is_over);
+        while let Some(news) = self.uevents.as_mut().and_then(Uevents::next) {
+            any = true;
+            match news {
+                uevent::News::Added(Some(modalias)) => self.gathered.device(modalias),
+                uevent::News::Lost => lost = true,
+                uevent::News::Added(None) | uevent::News::Other => {}
+            }
+        }
+        if lost {
+            if self.uevents.is_some() {
+                let message =
+                    "the kernel sent more than could be read: looking at all devices again";
+                self.log.tell(Level::Notice, message);
+            }
+            self.gathered.hardware(self.system);
+        }
+        let goals = self.gathered.take();
+        any |= !goals.is_empty();
+        for (wish, steps) in goals {
+            self.queue.add(self.gathered.sources, steps);
+            self.wishes.push(wish);
+        }
+        any
+    }
+
+    /// Tells which modules take their time: a machine that hangs at boot has no other
+    /// way to say why.
+    fn tell_slow(&mut self) {
+        for running in self.running.iter_mut().filter(|running| !running.told) {
+            if running.since.elapsed() >= SLOW {
+                running.told = true;
+                let (module, seconds) = (&running.step.module, SLOW.as_secs());
+                let message = format_args!("'{module}' is not done after {seconds} s");
+                self.log.warning(message);
+            }
+        }
+    }
+
+    /// Has the kernel take no more modules, and tells whether it does.
+    fn lock(&mut self) -> bool {
+        let path = self.system.join(LOCK_FILE);
+        let written = std::fs::write(&path, b"1\n");
+        let is_locked = files::read(&path).is_ok_and(|text| text.starts_with(b"1"));
+        if is_locked {
+            let _ = print(self.log, b"locked: the kernel takes no more modules\n");
+        } else {
+            let error = match written {
+                Err(error) => Error::new("could not lock the kernel", error),
+                Ok(()) => Error::said("could not lock the kernel"),
+            };
+            self.status = self.log.error(error.note(path.display().to_string()));
+        }
+        is_locked
+    }
+}
+
+/// What takes modules no more once it is 1 (kernel: `Documentation/admin-guide/sysctl`).
+const LOCK_FILE: &str = "/proc/sys/kernel/modules_disabled";
+
+fn is_no_device(failed: &Failed) -> bool {
+    matches!(failed.cause, Reason::Insert(_, Failure::Kernel(Errno::ENODEV)))
+}

@@ -1,0 +1,167 @@
+//! What a run says at its end, and what a dry run shows.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::devices::{self, Device};
+use crate::error::{Error, Status};
+use crate::files;
+use crate::format::json::Json;
+use crate::format::text::lines;
+use crate::kernel::execute::Failed;
+use crate::kernel::explain;
+use crate::output::{Level, Log, print};
+use crate::plan::Action;
+use crate::plan::graph::Graph;
+use crate::resolve::{Sources, resolve};
+use crate::root::Root;
+
+/// How many of a kind are told in a line.
+const NAMES: usize = 8;
+
+/// Devices whose driver asked to be called again later, with its reason.
+const DEFERRED: &str = "/sys/kernel/debug/devices_deferred";
+
+/// What came of a run.
+pub struct Report<'a> {
+    /// Where `/sys` is.
+    pub system: &'a Root,
+    /// Where names are looked up.
+    pub sources: Sources<'a>,
+    /// The paths that never came.
+    pub missing: Vec<&'a Path>,
+    /// How many modules were inserted.
+    pub inserted: usize,
+    /// How long it took, in microseconds.
+    pub total: u64,
+    /// The steps that failed.
+    pub failures: &'a [(usize, Failed)],
+    /// Whether the kernel is locked, if that was asked for.
+    pub locked: Option<bool>,
+}
+
+impl Report<'_> {
+    /// Tells it: what never came is an error, all else is told to who wants to know.
+    pub fn tell(&self, log: &Log, timeout: Duration, json: bool) -> Status {
+        let is_missing = !self.missing.is_empty();
+        // It takes another look at all devices.
+        if !is_missing && !json && !log.tells(Level::Notice) {
+            return Status::Success;
+        }
+        let idle = self.without_driver();
+        let deferred = deferred(self.system);
+        let mut status = Status::Success;
+        let modaliases = idle.iter().map(|device| text(&device.modalias));
+        let modaliases: BTreeSet<String> = modaliases.collect();
+        let clauses = [
+            some("no driver here for", modaliases.into_iter().collect()),
+            some("deferred:", deferred.iter().map(|line| text(line)).collect()),
+        ];
+        let seconds = tenths(timeout.as_millis());
+        if is_missing {
+            let missing = self.missing.iter().map(|path| path.display().to_string());
+            let missing = missing.collect::<Vec<_>>().join(", ");
+            let error = Error::said(format!("{missing} did not come in {seconds} s"));
+            status = log.error(clauses.into_iter().flatten().fold(error, Error::note));
+        } else {
+            let (count, seconds) = (self.inserted, tenths(u128::from(self.total / 1000)));
+            let line = format!("{count} modules inserted in {seconds} s");
+            let line = clauses.into_iter().flatten().fold(Error::said(line), Error::note);
+            log.tell(Level::Notice, line);
+        }
+        if json {
+            status = status.merge(print(log, self.json(&idle, &deferred).document().as_bytes()));
+        }
+        status
+    }
+
+    /// The devices that no driver has, and that none of this kernel's wants.
+    fn without_driver(&self) -> Vec<Device> {
+        let mut devices = devices::walk(self.system);
+        devices
+            .retain(|device| !device.bound && resolve(self.sources, &device.modalias).is_empty());
+        devices
+    }
+
+    fn json(&self, idle: &[Device], deferred: &[Vec<u8>]) -> Json {
+        let number = |number: u64| Json::Number(i64::try_from(number).unwrap_or(i64::MAX));
+        let failed = self.failures.iter().map(|(_, failed)| {
+            let cause = explain::cause(&failed.cause, false).to_string();
+            Json::Object(vec![
+                ("module", Json::text(failed.module.as_bytes())),
+                ("cause", Json::text(cause)),
+                ("kernel", Json::texts(&failed.kernel)),
+            ])
+        });
+        let idle = idle.iter().map(|device| {
+            Json::Object(vec![
+                ("device", Json::text(&device.path)),
+                ("modalias", Json::text(&device.modalias)),
+            ])
+        });
+        let missing = self.missing.iter().map(|path| path.display().to_string());
+        let mut members = vec![
+            ("inserted", number(self.inserted as u64)),
+            ("milliseconds", number(self.total / 1000)),
+            ("failed", Json::List(failed.collect())),
+            ("missing", Json::texts(missing)),
+            ("without_driver", Json::List(idle.collect())),
+            ("deferred", Json::texts(deferred)),
+        ];
+        if let Some(locked) = self.locked {
+            members.push(("locked", Json::Bool(locked)));
+        }
+        Json::Object(members)
+    }
+}
+
+/// Shows a plan: its lines, or its steps with what has to be over before each.
+pub fn plan(log: &Log, graph: &Graph, json: bool) -> Status {
+    let steps = graph.nodes().iter().enumerate();
+    let steps =
+        steps.filter(|(_, node)| !matches!(node.step.action, Action::Builtin | Action::Missing));
+    if !json {
+        let line = |node: &[u8]| [node, b"\n"].concat();
+        let lines = steps.filter_map(|(_, node)| Some(line(&node.step.line()?)));
+        return print(log, &lines.flatten().collect::<Vec<u8>>());
+    }
+    let steps = steps.map(|(number, node)| {
+        let before = graph.before(number).filter_map(|at| graph.nodes().get(at));
+        let before = Json::texts(before.map(|node| node.step.module.as_bytes()));
+        match node.step.json() {
+            Json::Object(mut members) => {
+                members.push(("needs", before));
+                Json::Object(members)
+            }
+            other => other,
+        }
+    });
+    print(log, Json::List(steps.collect()).document().as_bytes())
+}
+
+/// The lines of the kernel's list of deferred devices: `DEVICE<tab>REASON`.
+fn deferred(system: &Root) -> Vec<Vec<u8>> {
+    let list = files::read(&system.join(DEFERRED)).unwrap_or_default();
+    lines(&list).map(|line| line.trim_ascii().to_vec()).filter(|line| !line.is_empty()).collect()
+}
+
+fn some(what: &str, names: Vec<String>) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
+    let shown = names.get(..NAMES).unwrap_or(&names).join(", ");
+    Some(match names.len().saturating_sub(NAMES) {
+        0 => format!("{what} {shown}"),
+        more => format!("{what} {shown} and {more} more"),
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Milliseconds as seconds, to the tenth.
+fn tenths(milliseconds: u128) -> String {
+    format!("{}.{}", milliseconds / 1000, milliseconds % 1000 / 100)
+}

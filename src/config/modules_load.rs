@@ -1,0 +1,133 @@
+//! Modules that are to be loaded at boot, whatever hardware there is:
+//! `modules-load.d(5)`, the kernel command line, and Debian's `/etc/modules`.
+//!
+//! ```text
+//! # comment    ; comment
+//! NAME [PARAM=VALUE]...
+//! ```
+//!
+//! On the kernel command line, `modules_load=NAME,NAME`; `rd.modules_load=` counts in an
+//! initramfs alone.
+
+use std::path::Path;
+
+use super::cmdline;
+use super::find::{Files, content};
+use crate::error::Error;
+use crate::files;
+use crate::format::text::lines;
+use crate::root::Root;
+
+/// Where the lists lie, highest precedence first.
+const DIRECTORIES: [&str; 5] = [
+    "/etc/modules-load.d",
+    "/run/modules-load.d",
+    "/usr/local/lib/modules-load.d",
+    "/usr/lib/modules-load.d",
+    "/lib/modules-load.d",
+];
+
+/// Older than these, and read after them.
+const ETC_MODULES: &str = "/etc/modules";
+
+/// A module that a list names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name, or an alias.
+    pub name: Vec<u8>,
+    /// Parameters, blank-separated.
+    pub options: Vec<u8>,
+    /// Where it is named.
+    pub place: String,
+}
+
+/// All modules that lists name, in order: the command line, the files by their base
+/// names, `/etc/modules`. What could not be read is told in `errors`.
+pub fn listed(system: &Root, initramfs: bool, errors: &mut Vec<Error>) -> Vec<Listed> {
+    let mut all = Vec::new();
+    if let Ok(line) = files::read(&system.join("/proc/cmdline")) {
+        on_command_line(&line, initramfs, &mut all);
+    }
+    for path in Files::list(system, &DIRECTORIES, &[], errors).paths() {
+        in_file(&path, errors, &mut all);
+    }
+    in_file(&system.join(ETC_MODULES), errors, &mut all);
+    all
+}
+
+fn on_command_line(line: &[u8], initramfs: bool, all: &mut Vec<Listed>) {
+    for word in cmdline::words(line) {
+        let Some(at) = word.iter().position(|&c| c == b'=') else { continue };
+        let (key, value) = (word.get(..at).unwrap_or_default(), word.get(at + 1..));
+        let (key, here) = match key.strip_prefix(b"rd.") {
+            Some(key) => (key, initramfs),
+            None => (key, true),
+        };
+        // The kernel takes both signs for one, and so does everybody after it.
+        if !here || !matches!(key, b"modules_load" | b"modules-load") {
+            continue;
+        }
+        let value = value.unwrap_or_default().trim_ascii();
+        let value = value.strip_prefix(b"\"").unwrap_or(value);
+        let value = value.strip_suffix(b"\"").unwrap_or(value);
+        for name in value.split(|&c| c == b',').filter(|name| !name.is_empty()) {
+            let place = "the kernel command line".to_owned();
+            all.push(Listed { name: name.to_vec(), options: Vec::new(), place });
+        }
+    }
+}
+
+fn in_file(path: &Path, errors: &mut Vec<Error>, all: &mut Vec<Listed>) {
+    let Some(text) = content(path, errors) else { return };
+    for (number, line) in lines(&text).enumerate() {
+        let line = line.trim_ascii();
+        if line.is_empty() || line.starts_with(b"#") || line.starts_with(b";") {
+            continue;
+        }
+        let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+        let (name, options) = line.split_at_checked(end).unwrap_or_default();
+        all.push(Listed {
+            name: name.to_vec(),
+            options: options.trim_ascii().to_vec(),
+            place: format!("{}:{}", path.display(), number + 1),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn lists_are_read_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("proc/cmdline", "quiet modules_load=a,b rd.modules-load=\"c,d\" x.modules_load=no\n");
+        write(
+            "etc/modules-load.d/20.conf",
+            "# no\n; no\n\n  snd-x  \nloop max_loop=8 max_part=1\n",
+        );
+        write("usr/lib/modules-load.d/10.conf", "first\n");
+        write("usr/lib/modules-load.d/20.conf", "masked\n");
+        write("etc/modules", "last p=1");
+        let root = Root::new(dir.path());
+        let list = |initramfs| {
+            let mut errors = Vec::new();
+            let listed = listed(&root, initramfs, &mut errors);
+            assert!(errors.is_empty());
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let line = |one: &Listed| text(&[&one.name, &b" "[..], &one.options].concat());
+            (listed.iter().map(line).collect::<Vec<_>>(), listed)
+        };
+        let (lines, listed) = list(true);
+        let files = ["first ", "snd-x ", "loop max_loop=8 max_part=1", "last p=1"];
+        assert_eq!(lines, [&["a ", "b ", "c ", "d "][..], &files].concat());
+        assert!(listed[5].place.ends_with("etc/modules-load.d/20.conf:4"));
+        assert_eq!(list(false).0, [&["a ", "b "][..], &files].concat());
+    }
+}

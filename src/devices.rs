@@ -1,0 +1,135 @@
+//! The devices that the kernel has found, from `/sys/devices`.
+//!
+//! A device is a directory (kernel: `Documentation/admin-guide/sysfs-rules.rst`). What
+//! drivers it wants stands in its file `modalias`; some buses have none and say it in
+//! `uevent`, in a line `MODALIAS=…`, alone. Devices come and go while they are read:
+//! what can't be read is not there.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::files;
+use crate::format::text::lines;
+use crate::root::Root;
+
+/// Deeper than any bus.
+const DEPTH: usize = 64;
+
+/// A device that says which drivers it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Where it is, from `/devices` on.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub modalias: Vec<u8>,
+    /// Whether a driver has it.
+    pub bound: bool,
+}
+
+/// What a directory of devices holds.
+#[derive(Default)]
+struct Entries {
+    modalias: bool,
+    uevent: bool,
+    subsystem: bool,
+    node: bool,
+    driver: bool,
+    directories: Vec<Vec<u8>>,
+}
+
+/// All devices that say which drivers they want, sorted by where they are.
+pub fn walk(system: &Root) -> Vec<Device> {
+    let mut devices = Vec::new();
+    descend(&system.join("/sys/devices"), b"/devices", 0, &mut devices);
+    devices
+}
+
+fn descend(directory: &Path, path: &[u8], depth: usize, devices: &mut Vec<Device>) {
+    let Some(mut entries) = entries(directory) else { return };
+    if let Some(modalias) = modalias(directory, &entries).filter(|modalias| !modalias.is_empty()) {
+        devices.push(Device { path: path.to_vec(), modalias, bound: entries.driver });
+    }
+    if depth == DEPTH {
+        return;
+    }
+    entries.directories.sort();
+    for name in entries.directories {
+        let below = directory.join(std::ffi::OsStr::from_bytes(&name));
+        descend(&below, &[path, b"/", &name].concat(), depth + 1, devices);
+    }
+}
+
+fn entries(directory: &Path) -> Option<Entries> {
+    let mut found = Entries::default();
+    for entry in fs::read_dir(directory).ok()?.flatten() {
+        let name = entry.file_name();
+        match name.as_bytes() {
+            b"modalias" => found.modalias = true,
+            b"uevent" => found.uevent = true,
+            b"subsystem" => found.subsystem = true,
+            b"dev" => found.node = true,
+            b"driver" => found.driver = true,
+            // Every device has it, and it holds none.
+            b"power" => {}
+            name if entry.file_type().is_ok_and(|kind| kind.is_dir()) => {
+                found.directories.push(name.to_vec());
+            }
+            _ => {}
+        }
+    }
+    Some(found)
+}
+
+fn modalias(directory: &Path, entries: &Entries) -> Option<Vec<u8>> {
+    if entries.modalias {
+        let text = files::read(&directory.join("modalias")).ok()?;
+        return Some(text.trim_ascii_end().to_vec());
+    }
+    // What has a node has a driver, or is one's.
+    if !entries.uevent || !entries.subsystem || entries.node || entries.driver {
+        return None;
+    }
+    let text = files::read(&directory.join("uevent")).ok()?;
+    lines(&text).find_map(|line| Some(line.strip_prefix(b"MODALIAS=")?.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_found_by_modalias_and_uevent() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join("sys/devices").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("pci0/b/modalias", "pci:b\n");
+        write("pci0/a/modalias", "platform:Fixed MDIO bus\n");
+        write("pci0/a/driver", "");
+        write("pci0/a/power/modalias", "no\n");
+        write("pci0/c/uevent", "DRIVER=x\nMODALIAS=auxiliary:y.z\n");
+        write("pci0/c/subsystem", "");
+        write("pci0/d/uevent", "MODALIAS=not:a:device\n");
+        write("pci0/e/modalias", "\n");
+        let found = walk(&Root::new(dir.path()));
+        let found: Vec<_> = found
+            .iter()
+            .map(|device| {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                (text(&device.path), text(&device.modalias), device.bound)
+            })
+            .collect();
+        let device = |path: &str, modalias: &str, bound| (path.into(), modalias.into(), bound);
+        assert_eq!(
+            found,
+            [
+                device("/devices/pci0/a", "platform:Fixed MDIO bus", true),
+                device("/devices/pci0/b", "pci:b", false),
+                device("/devices/pci0/c", "auxiliary:y.z", false),
+            ]
+        );
+    }
+}

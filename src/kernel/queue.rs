@@ -1,0 +1,319 @@
+//! A plan done by several workers: each step begins when what stands before it is over.
+//!
+//! ```text
+//! add ──▶ Graph ──▶ worker: perform ──▶ reports ──▶ take
+//!   ▲                  └─ nothing is ready: decompress what comes next
+//!   └──────────────── whoever drives it, at any time
+//! ```
+//!
+//! With one worker the order is that of the plan. With more, the step comes first on
+//! which the longest chain stands: what is long has to begin early.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Builder};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::Kernel;
+use super::execute::{Done, Failed, Manner, perform};
+use super::load::{Prepared, Route};
+use super::watch::Watch;
+use crate::files;
+use crate::format::trace::Phase;
+use crate::plan::graph::Graph;
+use crate::plan::{Action, Step};
+use crate::resolve::Sources;
+
+/// More workers than this have never been of use to anyone.
+pub const MOST_JOBS: usize = 16;
+
+/// How much of the memory decompressed modules may take that can't be inserted yet.
+const AHEAD: usize = 8 << 20;
+
+/// Enough for every decompressor: they keep their tables on the heap.
+const STACK: usize = 512 << 10;
+
+/// Something that happened to a step.
+pub struct Report {
+    /// Which node of the plan it is.
+    pub number: usize,
+    /// The step.
+    pub step: Arc<Step>,
+    /// What happened.
+    pub news: News,
+}
+
+/// What happened to a step.
+pub enum News {
+    /// A worker is at it.
+    Started,
+    /// It is over.
+    Over(Outcome),
+}
+
+/// What came of a step.
+pub struct Outcome {
+    /// How a module was inserted; none where somebody else did that, or where it is a
+    /// command.
+    pub result: Result<Option<Route>, Failed>,
+    /// The worker that did it.
+    pub worker: usize,
+    /// When it could have begun.
+    pub ready: u64,
+    /// What took how long.
+    pub phases: Vec<Phase>,
+}
+
+/// A plan, and who works at it.
+pub struct Queue {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+    jobs: usize,
+    watch: Watch,
+    /// Workers write where whoever drives it listens.
+    bell: UnixStream,
+    ear: UnixStream,
+}
+
+#[derive(Default)]
+struct Inner {
+    graph: Graph,
+    reports: Vec<Report>,
+    ahead: Ahead,
+    rung: bool,
+    closed: bool,
+}
+
+/// Modules that are decompressed already, and who they are.
+#[derive(Default)]
+struct Ahead {
+    ready: Vec<(usize, Prepared, Vec<Phase>)>,
+    /// Which were tried: none is twice.
+    tried: Vec<usize>,
+    /// The kernel takes these files as they are.
+    useless: bool,
+}
+
+/// Those who work at a queue.
+pub struct Workers<'a> {
+    queue: &'a Queue,
+    manner: Manner,
+    /// In place of the workers that could not be started.
+    alone: Option<Box<dyn Kernel + 'a>>,
+}
+
+impl Queue {
+    /// The plan `graph` for `jobs` workers, whose times are those of `watch`.
+    pub fn new(graph: Graph, jobs: usize, watch: &Watch) -> io::Result<Self> {
+        let (bell, ear) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        ear.set_nonblocking(true)?;
+        let jobs = jobs.clamp(1, MOST_JOBS);
+        let inner = Mutex::new(Inner { graph, ..Inner::default() });
+        Ok(Self { inner, changed: Condvar::new(), jobs, watch: watch.of_worker(1), bell, ear })
+    }
+
+    /// How many workers it is for.
+    pub fn jobs(&self) -> usize {
+        self.jobs
+    }
+
+    /// Adds the steps of a goal.
+    pub fn add(&self, sources: Sources<'_>, steps: Vec<Step>) {
+        self.lock().graph.add(sources, steps, self.watch.now());
+        self.changed.notify_all();
+    }
+
+    /// What has happened since the last call.
+    pub fn take(&self) -> Vec<Report> {
+        let mut inner = self.lock();
+        if std::mem::take(&mut inner.rung) {
+            let _ = (&self.ear).read(&mut [0; 8]);
+        }
+        std::mem::take(&mut inner.reports)
+    }
+
+    /// Waits until there is something to take, or to read from `other`, or so long.
+    pub fn wait(&self, other: Option<BorrowedFd<'_>>, longest: Option<Duration>) {
+        let timeout = match longest {
+            // Rounded up: it is not to end before there is anything to see.
+            Some(longest) => PollTimeout::try_from(longest.as_millis().saturating_add(1)),
+            None => Ok(PollTimeout::NONE),
+        };
+        let sources = [Some(self.ear.as_fd()), other].into_iter().flatten();
+        let mut polled: Vec<PollFd<'_>> =
+            sources.map(|source| PollFd::new(source, PollFlags::POLLIN)).collect();
+        let _ = poll(&mut polled, timeout.unwrap_or(PollTimeout::MAX));
+    }
+
+    /// Whether there is nothing to do, for now.
+    pub fn is_over(&self) -> bool {
+        self.lock().graph.is_over()
+    }
+
+    /// Looks at the plan.
+    pub fn look<T>(&self, look: impl FnOnce(&Graph) -> T) -> T {
+        look(&self.lock().graph)
+    }
+
+    /// Starts the workers, each with a kernel that `make` makes, and calls `drive`. Ends
+    /// when that has and everything is done.
+    pub fn run<'a, T>(
+        &'a self,
+        manner: Manner,
+        make: &(dyn Fn() -> Box<dyn Kernel + 'a> + Sync),
+        drive: impl FnOnce(&Workers<'_>) -> T,
+    ) -> T {
+        // Read before there are threads that set variables.
+        files::module_limit();
+        thread::scope(|scope| {
+            let start = |worker| {
+                let work = move || self.work(worker, &*make(), manner, false);
+                Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
+            };
+            let started = (1..=self.jobs).map_while(start).count();
+            let alone = if started == 0 { Some(make()) } else { None };
+            let result = drive(&Workers { queue: self, manner, alone });
+            self.lock().closed = true;
+            self.changed.notify_all();
+            result
+        })
+    }
+
+    /// Works until it is closed, or, `once`, until there is nothing to begin.
+    fn work(&self, worker: usize, kernel: &dyn Kernel, manner: Manner, once: bool) {
+        let mut watch = self.watch.of_worker(worker);
+        let mut inner = self.lock();
+        loop {
+            if let Some(task) = inner.next(self.jobs > 1) {
+                drop(self.ring(inner));
+                inner = self.perform(task, worker, kernel, manner, &mut watch);
+            } else if once || inner.closed {
+                return;
+            } else if let Some((number, path)) = inner.next_ahead() {
+                drop(inner);
+                let prepared = Prepared::new(kernel, &path, &mut watch);
+                inner = self.lock();
+                inner.keep(number, prepared.ok(), watch.take());
+            } else {
+                inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    fn perform(
+        &self,
+        task: Task,
+        worker: usize,
+        kernel: &dyn Kernel,
+        manner: Manner,
+        watch: &mut Watch,
+    ) -> MutexGuard<'_, Inner> {
+        let Task { number, step, ready, prepared, mut phases } = task;
+        let result = match perform(kernel, manner, &step, prepared, watch) {
+            Ok(Done::Inserted(_, route)) => Ok(Some(route)),
+            Ok(_) => Ok(None),
+            Err(failed) => Err(failed),
+        };
+        phases.extend(watch.take());
+        let mut inner = self.lock();
+        inner.graph.finish(number, result.is_ok(), self.watch.now());
+        let outcome = Outcome { result, worker, ready, phases };
+        inner.reports.push(Report { number, step, news: News::Over(outcome) });
+        self.changed.notify_all();
+        self.ring(inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whoever drives it that there is something to take.
+    fn ring<'a>(&self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+        if !std::mem::replace(&mut inner.rung, true) {
+            let _ = (&self.bell).write(&[0]);
+        }
+        inner
+    }
+}
+
+impl Workers<'_> {
+    /// Does what the workers would have done, where none could be started.
+    pub fn help(&self) {
+        if let Some(kernel) = &self.alone {
+            self.queue.work(1, &**kernel, self.manner, true);
+        }
+    }
+}
+
+/// A step that somebody has begun.
+struct Task {
+    number: usize,
+    step: Arc<Step>,
+    ready: u64,
+    prepared: Option<Prepared>,
+    phases: Vec<Phase>,
+}
+
+impl Inner {
+    /// Begins a step, if any can be.
+    fn next(&mut self, highest: bool) -> Option<Task> {
+        let number = self.graph.next(highest)?;
+        let node = self.graph.nodes().get(number)?;
+        let (step, ready) = (node.step.clone(), node.ready?);
+        self.graph.begin(number);
+        self.reports.push(Report { number, step: step.clone(), news: News::Started });
+        let (prepared, phases) = self.ahead.take(number).unzip();
+        let phases = phases.unwrap_or_default();
+        Some(Task { number, step, ready, prepared, phases })
+    }
+
+    /// The module to decompress before it can be inserted, if there is room.
+    fn next_ahead(&mut self) -> Option<(usize, PathBuf)> {
+        if self.ahead.useless || self.ahead.size() >= AHEAD {
+            return None;
+        }
+        let (number, path) = self.graph.waiting().into_iter().find_map(|number| {
+            let node = self.graph.nodes().get(number)?;
+            match &node.step.action {
+                Action::Insert { path, .. } if !self.ahead.tried.contains(&number) => {
+                    Some((number, path.clone()))
+                }
+                _ => None,
+            }
+        })?;
+        self.ahead.tried.push(number);
+        self.graph.hold(number, true);
+        Some((number, path))
+    }
+
+    /// Keeps what was prepared for step `number`. What failed is tried, and told of,
+    /// when its turn comes.
+    fn keep(&mut self, number: usize, prepared: Option<Prepared>, phases: Vec<Phase>) {
+        self.graph.hold(number, false);
+        match prepared {
+            Some(prepared) if prepared.size() > 0 => {
+                self.ahead.ready.push((number, prepared, phases));
+            }
+            Some(_) => self.ahead.useless = true,
+            None => {}
+        }
+    }
+}
+
+impl Ahead {
+    fn size(&self) -> usize {
+        self.ready.iter().map(|(_, prepared, _)| prepared.size()).sum()
+    }
+
+    fn take(&mut self, number: usize) -> Option<(Prepared, Vec<Phase>)> {
+        let at = self.ready.iter().position(|(owner, ..)| *owner == number)?;
+        let (_, prepared, phases) = self.ready.swap_remove(at);
+        Some((prepared, phases))
+    }
+}

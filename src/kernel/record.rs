@@ -1,0 +1,104 @@
+//! What a run leaves behind for `--trace`: each module's way, and what it takes.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::unistd::{SysconfVar, sysconf};
+
+use super::explain;
+use super::linux::release;
+use super::queue::{News, Queue, Report};
+use crate::files;
+use crate::format::elf::ModuleElf;
+use crate::format::trace::{INSERTED, Module, THERE, Trace};
+use crate::plan::Action;
+use crate::root::Root;
+
+/// A page, where the kernel does not say.
+const PAGE: u64 = 4096;
+
+/// Keeps what workers report of modules.
+#[derive(Default)]
+pub struct Record {
+    modules: Vec<Module>,
+}
+
+impl Record {
+    /// Keeps a step that is over, of the plan in `queue`.
+    pub fn keep(&mut self, queue: &Queue, report: &Report) {
+        let News::Over(outcome) = &report.news else { return };
+        let path = match &report.step.action {
+            Action::Insert { path, .. } => path.as_os_str().as_bytes().to_vec(),
+            Action::Builtin => return,
+            _ => Vec::new(),
+        };
+        let (result, how) = match &outcome.result {
+            Ok(Some(route)) => (INSERTED.to_owned(), route.to_string()),
+            Ok(None) if path.is_empty() => (INSERTED.to_owned(), String::new()),
+            Ok(None) => (THERE.to_owned(), String::new()),
+            Err(failed) => (explain::cause(&failed.cause, false).to_string(), String::new()),
+        };
+        let needs = queue.look(|plan| {
+            let names = plan
+                .before(report.number)
+                .filter_map(|at| plan.nodes().get(at).map(|node| node.step.module.clone()));
+            names.collect()
+        });
+        self.modules.push(Module {
+            name: report.step.module.clone(),
+            needs,
+            path,
+            worker: outcome.worker,
+            ready: outcome.ready,
+            phases: outcome.phases.clone(),
+            result,
+            how,
+            file: 0,
+            image: 0,
+            core: 0,
+            init: 0,
+            wasted: 0,
+        });
+    }
+
+    /// The whole run of `command`, which took `total` microseconds.
+    pub fn finish(mut self, command: &str, queue: &Queue, total: u64) -> Trace {
+        let system = Root::system();
+        self.modules.iter_mut().for_each(|module| measure(&system, module));
+        Trace {
+            command: command.to_owned(),
+            release: release().unwrap_or_default(),
+            jobs: queue.jobs(),
+            total,
+            modules: self.modules,
+        }
+    }
+}
+
+/// Finds out how large a module is: on disk, decompressed, and in the kernel.
+fn measure(system: &Root, module: &mut Module) {
+    let path = Path::new(OsStr::from_bytes(&module.path));
+    module.file = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let directory = system.join("/sys/module").join(OsStr::from_bytes(module.name.as_bytes()));
+    let number = |file: &str| -> Option<u64> {
+        let text = files::read(&directory.join(file)).ok()?;
+        std::str::from_utf8(text.trim_ascii()).ok()?.parse().ok()
+    };
+    module.core = number("coresize").unwrap_or(0);
+    let Ok(image) = files::read_module(path) else { return };
+    module.image = image.len() as u64;
+    let Ok(elf) = ModuleElf::parse(&image) else { return };
+    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    let page = page.and_then(|page| u64::try_from(page).ok()).unwrap_or(PAGE);
+    let footprint = elf.footprint(page);
+    // The kernel has given that back by now, and says 0.
+    module.init = number("initsize").filter(|&size| size > 0).unwrap_or(footprint.init);
+    module.wasted = match module.core.checked_rem(page) {
+        Some(0) if module.core > 0 => footprint.wasted,
+        // It has everything of a module in one piece.
+        Some(rest) if rest > 0 => page - rest,
+        _ => 0,
+    };
+}

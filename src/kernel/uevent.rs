@@ -1,0 +1,113 @@
+//! The kernel's own messages about devices that come and go.
+//!
+//! A message of `NETLINK_KOBJECT_UEVENT`, group 1 (kernel: `lib/kobject_uevent.c`):
+//!
+//! ```text
+//! ACTION@DEVPATH\0ACTION=add\0DEVPATH=/devices/…\0SUBSYSTEM=pci\0MODALIAS=pci:v…\0SEQNUM=…\0
+//! ```
+//!
+//! What somebody else sends there is refused, as is what udev sends to its own group.
+//! Where more comes than the socket holds, the kernel says so, and the devices have to
+//! be looked for again.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, setsockopt,
+    socket, sockopt,
+};
+
+/// The group to which the kernel sends; udev has its own.
+const KERNEL_GROUP: u32 = 1;
+
+/// How much may wait to be read, in bytes: a few thousand messages. It takes no memory
+/// before they come.
+const BUFFER: usize = 8 << 20;
+
+/// A variable that sets another size, which a test makes too small.
+const BUFFER_VARIABLE: &str = "NANOMOD_UEVENT_BUFFER";
+
+/// More than the kernel puts into a message.
+const MESSAGE: usize = 8192;
+
+/// A socket to which the kernel sends.
+pub struct Uevents {
+    socket: OwnedFd,
+    message: Vec<u8>,
+}
+
+/// What came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum News {
+    /// The kernel says that this device was added, with its modalias if it has one.
+    Added(Option<Vec<u8>>),
+    /// The kernel says something else.
+    Other,
+    /// Something came that could not be kept.
+    Lost,
+}
+
+impl Uevents {
+    /// Begins to listen.
+    pub fn open() -> Result<Self, Errno> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let protocol = SockProtocol::NetlinkKObjectUEvent;
+        let socket = socket(AddressFamily::Netlink, SockType::Datagram, flags, protocol)?;
+        let size = std::env::var_os(BUFFER_VARIABLE);
+        let size = size.and_then(|size| size.to_str()?.parse().ok()).unwrap_or(BUFFER);
+        // It may take less than was asked for, which is not worse than nothing.
+        if setsockopt(&socket, sockopt::RcvBufForce, &size).is_err() {
+            let _ = setsockopt(&socket, sockopt::RcvBuf, &size);
+        }
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, KERNEL_GROUP))?;
+        Ok(Self { socket, message: vec![0; MESSAGE] })
+    }
+
+    /// What has come, if anything has.
+    pub fn next(&mut self) -> Option<News> {
+        loop {
+            match recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut self.message) {
+                // Others have a number of their own.
+                Ok((length, Some(sender))) if sender.pid() == 0 => {
+                    let message = self.message.get(..length).unwrap_or_default();
+                    return Some(parse(message));
+                }
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::ENOBUFS) => return Some(News::Lost),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl AsFd for Uevents {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn parse(message: &[u8]) -> News {
+    let mut fields = message.split(|&c| c == 0);
+    let is_addition = fields.next().is_some_and(|header| header.starts_with(b"add@"));
+    if !is_addition {
+        return News::Other;
+    }
+    News::Added(fields.find_map(|field| Some(field.strip_prefix(b"MODALIAS=")?.to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read() {
+        let added =
+            b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0MODALIAS=pci:v1 d\"2\0SEQNUM=5\0";
+        assert_eq!(parse(added), News::Added(Some(b"pci:v1 d\"2".to_vec())));
+        assert_eq!(parse(b"add@/module/x\0ACTION=add\0SEQNUM=5\0"), News::Added(None));
+        assert_eq!(parse(b"remove@/devices/x\0MODALIAS=pci:x\0"), News::Other);
+        assert_eq!(parse(b"libudev\0\xfe\xed\xca\xfe"), News::Other);
+        assert_eq!(parse(b""), News::Other);
+    }
+}

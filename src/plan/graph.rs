@@ -1,0 +1,269 @@
+//! The steps of many goals as one plan: each module once, behind what it needs.
+//!
+//! ```text
+//! goals ──▶ nodes in the order of their goals ──▶ edges to what must be there before
+//! ```
+//!
+//! An edge leads to an earlier node, so there is no cycle and the order of the nodes
+//! is one in which they can be done. Two kinds of edges: a dependency has to be there,
+//! or the node can't be done; what a soft dependency puts first has to be over,
+//! whatever came of it.
+
+use std::sync::Arc;
+
+use super::{Origin, Step};
+use crate::name::ModuleName;
+use crate::resolve::{Sources, resolve};
+
+/// One plan for many goals, and how far it is.
+#[derive(Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+}
+
+/// One step of the plan.
+pub struct Node {
+    /// The step.
+    pub step: Arc<Step>,
+    /// The nodes that it depends on, without those that these depend on.
+    needs: Vec<usize>,
+    /// The nodes that soft dependencies put first.
+    after: Vec<usize>,
+    /// How many nodes stand one upon another on it.
+    height: usize,
+    /// How far it is.
+    pub progress: Progress,
+    /// Somebody prepares it, and will do it when it is ready.
+    pub held: bool,
+    /// When all that stands before it was over, as the caller counts time.
+    pub ready: Option<u64>,
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It was not begun.
+    Waiting,
+    /// Somebody is at it.
+    Running,
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed,
+    /// It can't be done, as this node failed.
+    Unreachable(usize),
+}
+
+impl Progress {
+    /// Whether nothing will change it any more.
+    fn is_over(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Running)
+    }
+}
+
+impl Graph {
+    /// All nodes, in an order in which they can be done.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node of module `name`.
+    pub fn find(&self, name: &ModuleName) -> Option<usize> {
+        self.nodes.iter().position(|node| node.step.module == *name)
+    }
+
+    /// What has to be over before node `number` begins.
+    pub fn before(&self, number: usize) -> impl Iterator<Item = usize> {
+        let node = self.nodes.get(number).into_iter();
+        node.flat_map(|node| node.needs.iter().chain(&node.after).copied())
+    }
+
+    /// Adds the steps of a goal; `now` is when. A module that is in the plan already
+    /// stays where it is.
+    pub fn add(&mut self, sources: Sources<'_>, steps: Vec<Step>, now: u64) {
+        let first_new = self.nodes.len();
+        for step in steps {
+            match self.find(&step.module) {
+                // Options may be set for the alias that led to a target.
+                Some(at) if step.origin == Origin::Target => self.replace(at, step),
+                Some(_) => {}
+                None => self.nodes.push(Node {
+                    step: Arc::new(step),
+                    needs: Vec::new(),
+                    after: Vec::new(),
+                    height: 1,
+                    progress: Progress::Waiting,
+                    held: false,
+                    ready: None,
+                }),
+            }
+        }
+        for number in first_new..self.nodes.len() {
+            self.connect(sources, number);
+        }
+        for number in first_new..self.nodes.len() {
+            self.settle(number, now);
+        }
+        self.measure();
+    }
+
+    fn replace(&mut self, at: usize, step: Step) {
+        if let Some(node) = self.nodes.get_mut(at) {
+            if node.progress == Progress::Waiting && node.step.origin != Origin::Target {
+                node.step = Arc::new(step);
+            }
+        }
+    }
+
+    /// Finds the edges between node `number` and those before it.
+    fn connect(&mut self, sources: Sources<'_>, number: usize) {
+        let Some(node) = self.nodes.get(number) else { return };
+        let name = node.step.module.clone();
+        let needs = self.dependencies(sources, &name, number);
+        // What another one depends on is behind that one anyway.
+        let below: Vec<usize> = needs.iter().flat_map(|&at| self.below(at)).collect();
+        let needs: Vec<usize> = needs.into_iter().filter(|at| !below.contains(at)).collect();
+        let softdep = sources.config.softdep(&name);
+        let mut after = self.named(sources, &softdep.pre);
+        after.retain(|&at| at < number && !needs.contains(&at));
+        let later = self.named(sources, &softdep.post);
+        if let Some(node) = self.nodes.get_mut(number) {
+            node.needs = needs;
+            node.after.extend(after);
+        }
+        for at in later {
+            match self.nodes.get_mut(at) {
+                Some(node) if at > number => node.after.push(number),
+                _ => {}
+            }
+        }
+    }
+
+    /// The nodes before `number` that module `name` depends on.
+    fn dependencies(&self, sources: Sources<'_>, name: &ModuleName, number: usize) -> Vec<usize> {
+        let paths = sources.modules.entry(name).map(|entry| entry.dependencies);
+        let names = paths.unwrap_or_default().into_iter().map(|path| {
+            use std::os::unix::ffi::OsStrExt;
+            ModuleName::from_path(path.as_os_str().as_bytes())
+        });
+        names.filter_map(|name| self.find(&name)).filter(|&at| at < number).collect()
+    }
+
+    /// All nodes that `number` depends on, directly or not.
+    fn below(&self, number: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = Vec::new();
+        let mut open = vec![number];
+        while let Some(at) = open.pop() {
+            for &need in self.nodes.get(at).map_or(&[][..], |node| &node.needs) {
+                if !all.contains(&need) {
+                    all.push(need);
+                    open.push(need);
+                }
+            }
+        }
+        all
+    }
+
+    /// The nodes of what `names`, of a soft dependency, stand for.
+    fn named(&self, sources: Sources<'_>, names: &[Vec<u8>]) -> Vec<usize> {
+        let targets = names.iter().flat_map(|name| resolve(sources, name));
+        targets.filter_map(|target| self.find(&target.name)).collect()
+    }
+
+    /// Counts how much stands upon each node.
+    fn measure(&mut self) {
+        let mut heights = vec![1_usize; self.nodes.len()];
+        for number in (0..self.nodes.len()).rev() {
+            let own = heights.get(number).copied().unwrap_or(1);
+            for at in self.before(number) {
+                if let Some(height) = heights.get_mut(at) {
+                    *height = own.saturating_add(1).max(*height);
+                }
+            }
+        }
+        for (node, height) in self.nodes.iter_mut().zip(heights) {
+            node.height = height;
+        }
+    }
+
+    /// The step to begin next, if any can be: the first, or with `highest` the one on
+    /// which the longest chain stands.
+    pub fn next(&self, highest: bool) -> Option<usize> {
+        let is_ready =
+            |node: &Node| node.progress == Progress::Waiting && node.ready.is_some() && !node.held;
+        let mut ready = self.nodes.iter().enumerate().filter(|(_, node)| is_ready(node));
+        let found = match highest {
+            // Of equal ones, the first.
+            true => ready.reduce(|best, one| if one.1.height > best.1.height { one } else { best }),
+            false => ready.next(),
+        };
+        found.map(|(number, _)| number)
+    }
+
+    /// The steps that were not begun, those first that much stands upon.
+    pub fn waiting(&self) -> Vec<usize> {
+        let waiting = |number: &usize| {
+            self.nodes.get(*number).is_some_and(|node| node.progress == Progress::Waiting)
+        };
+        let mut numbers: Vec<usize> = (0..self.nodes.len()).filter(waiting).collect();
+        numbers.sort_by_key(|&number| {
+            std::cmp::Reverse(self.nodes.get(number).map_or(0, |node| node.height))
+        });
+        numbers
+    }
+
+    /// Says whether somebody prepares step `number`.
+    pub fn hold(&mut self, number: usize, held: bool) {
+        if let Some(node) = self.nodes.get_mut(number) {
+            node.held = held;
+        }
+    }
+
+    /// Says that somebody is at step `number`.
+    pub fn begin(&mut self, number: usize) {
+        if let Some(node) = self.nodes.get_mut(number) {
+            node.progress = Progress::Running;
+        }
+    }
+
+    /// Says that step `number` is done or failed, at `now`.
+    pub fn finish(&mut self, number: usize, done: bool, now: u64) {
+        if let Some(node) = self.nodes.get_mut(number) {
+            node.progress = if done { Progress::Done } else { Progress::Failed };
+        }
+        // Edges lead back only: one pass reaches all that follows from it.
+        for later in number + 1..self.nodes.len() {
+            self.settle(later, now);
+        }
+    }
+
+    /// Whether there is nothing to do any more.
+    pub fn is_over(&self) -> bool {
+        self.nodes.iter().all(|node| node.progress.is_over())
+    }
+
+    /// Draws from what stands before node `number` whether it can be begun.
+    fn settle(&mut self, number: usize, now: u64) {
+        let Some(node) = self.nodes.get(number) else { return };
+        if node.progress != Progress::Waiting || node.ready.is_some() {
+            return;
+        }
+        let progress = |at: &usize| self.nodes.get(*at).map(|node| node.progress);
+        let failed = node.needs.iter().find_map(|at| match progress(at)? {
+            Progress::Failed => Some(*at),
+            Progress::Unreachable(failed) => Some(failed),
+            _ => None,
+        });
+        let is_ready = node
+            .needs
+            .iter()
+            .chain(&node.after)
+            .all(|at| progress(at).is_none_or(Progress::is_over));
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        match failed {
+            Some(failed) => node.progress = Progress::Unreachable(failed),
+            None if is_ready => node.ready = Some(now),
+            None => {}
+        }
+    }
+}
