@@ -14,6 +14,8 @@
 //!
 //! Refused: what is no ELF file, or has its section table outside the file.
 
+mod footprint;
+
 use std::ffi::CStr;
 use std::iter;
 
