@@ -129,11 +129,14 @@ impl Graph {
         let later = self.named(sources, &softdep.post);
         if let Some(node) = self.nodes.get_mut(number) {
             node.needs = needs;
+            after.retain(|at| !node.after.contains(at));
             node.after.extend(after);
         }
         for at in later {
             match self.nodes.get_mut(at) {
-                Some(node) if at > number => node.after.push(number),
+                Some(node) if at > number && !node.after.contains(&number) => {
+                    node.after.push(number);
+                }
                 _ => {}
             }
         }

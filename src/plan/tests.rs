@@ -1,5 +1,6 @@
 //! Plans for small trees of text indexes.
 
+use super::graph::{Graph, Progress};
 use super::*;
 use crate::config::Config;
 use crate::moddir::ModuleDir;
@@ -11,6 +12,16 @@ use std::fs;
 /// A tree with these files in the module directory, `local.conf` being the
 /// configuration and `modules` what `/proc/modules` says.
 fn plan(files: &[(&str, &str)], act: impl FnOnce(Sources<'_>, &State) -> Goal) -> Vec<String> {
+    with_tree(files, |sources, state, modules| match act(sources, state).verdict {
+        Verdict::Steps(steps) => steps.iter().map(|step| show(step, modules)).collect(),
+        verdict => vec![format!("{verdict:?}")],
+    })
+}
+
+fn with_tree<T>(
+    files: &[(&str, &str)],
+    act: impl FnOnce(Sources<'_>, &State, &std::path::Path) -> T,
+) -> T {
     let dir = tempfile::tempdir().unwrap();
     let modules = dir.path().join("lib/modules/6.6");
     fs::create_dir_all(&modules).unwrap();
@@ -25,11 +36,7 @@ fn plan(files: &[(&str, &str)], act: impl FnOnce(Sources<'_>, &State) -> Goal) -
     let root = Root::new(dir.path());
     let config = Config::load(&root, &[modules.join("local.conf").into()], &modules);
     let moddir = ModuleDir::new(&root, b"6.6");
-    let goal = act(Sources { config: &config, modules: &moddir }, &State::read(&root));
-    match goal.verdict {
-        Verdict::Steps(steps) => steps.iter().map(|step| show(step, &modules)).collect(),
-        verdict => vec![format!("{verdict:?}")],
-    }
+    act(Sources { config: &config, modules: &moddir }, &State::read(&root), &modules)
 }
 
 fn show(step: &Step, modules: &std::path::Path) -> String {
@@ -180,4 +187,84 @@ fn a_long_chain_of_soft_dependencies_ends_somewhere() {
     let steps = load("m0", &[("modules.dep", &dep), ("local.conf", &conf)]);
     assert_eq!(steps.len(), 1 + SOFTDEP_DEPTH);
     assert_eq!(steps.last().unwrap(), "insmod m0.ko cli=1");
+}
+
+/// The plan for all of `names` of a tree with these files.
+fn graph(names: &[&str], files: &[(&str, &str)]) -> Graph {
+    with_tree(files, |sources, state, _| {
+        let mut graph = Graph::default();
+        for name in names {
+            for target in resolve(sources, name.as_bytes()) {
+                let goal = insert(sources, state, target, b"", &Policy::default());
+                let Verdict::Steps(steps) = goal.verdict else { continue };
+                graph.add(sources, steps, 7);
+            }
+        }
+        graph
+    })
+}
+
+/// Each node as `NAME<what stands before it`.
+fn edges(graph: &Graph) -> Vec<String> {
+    let name = |at: usize| graph.nodes()[at].step.module.to_string();
+    let before = |at| graph.before(at).map(name).collect::<Vec<_>>().join(",");
+    (0..graph.nodes().len()).map(|at| format!("{}<{}", name(at), before(at))).collect()
+}
+
+#[test]
+fn goals_make_one_plan_in_which_each_module_stands_once() {
+    let graph = graph(&["a", "p", "b"], &[DEP]);
+    // a depends on c, too, but b does already.
+    assert_eq!(edges(&graph), ["c<", "b<c", "a<b", "p<c"]);
+}
+
+#[test]
+fn softdeps_put_steps_before_and_behind() {
+    let softdep = ("modules.softdep", "softdep a pre: q post: p\nsoftdep p pre: a\n");
+    assert_eq!(edges(&graph(&["a"], &[DEP, softdep])), ["c<", "b<c", "q<", "a<b,q", "p<c,a"]);
+    // What stands before it anyway stays there: two that want to be behind each other.
+    let circle = ("modules.softdep", "softdep p pre: q\nsoftdep q pre: p\n");
+    assert_eq!(edges(&graph(&["q"], &[DEP, circle])), ["c<", "p<c", "q<p"]);
+}
+
+#[test]
+fn steps_begin_when_what_stands_before_them_is_over() {
+    let softdep = ("modules.softdep", "softdep a pre: q\n");
+    let mut graph = graph(&["q", "p", "a"], &[DEP, softdep]);
+    assert_eq!(edges(&graph), ["q<", "c<", "p<c", "b<c", "a<b,q"]);
+    // In the plan's order, or what carries the most.
+    assert_eq!((graph.next(false), graph.next(true)), (Some(0), Some(1)));
+    graph.begin(0);
+    graph.begin(1);
+    assert_eq!(graph.next(true), None);
+    graph.finish(1, true, 9);
+    assert_eq!((graph.next(false), graph.next(true)), (Some(2), Some(3)));
+    assert_eq!(graph.nodes()[3].ready, Some(9));
+    graph.hold(3, true);
+    assert_eq!(graph.next(true), Some(2));
+    graph.hold(3, false);
+    for number in [3, 2] {
+        graph.begin(number);
+        graph.finish(number, true, 10);
+    }
+    assert_eq!(graph.next(true), None, "a waits for the softdep");
+    graph.finish(0, false, 11);
+    assert_eq!(graph.next(true), Some(4), "which failed, and so is over");
+    graph.begin(4);
+    graph.finish(4, true, 12);
+    assert!(graph.is_over());
+}
+
+#[test]
+fn what_depends_on_a_failure_can_not_be_reached() {
+    let mut graph = graph(&["a", "p", "q"], &[DEP]);
+    graph.begin(0);
+    graph.finish(0, false, 9);
+    let progress: Vec<Progress> = graph.nodes().iter().map(|node| node.progress).collect();
+    let lost = Progress::Unreachable(0);
+    assert_eq!(progress, [Progress::Failed, lost, lost, lost, Progress::Waiting]);
+    assert!(!graph.is_over());
+    graph.begin(4);
+    graph.finish(4, true, 9);
+    assert!(graph.is_over());
 }

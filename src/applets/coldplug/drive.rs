@@ -148,6 +148,9 @@ impl<'a> Drive<'a> {
             if news {
                 last_news = Instant::now();
             }
+            if news && !self.failures.is_empty() {
+                self.tell_failures();
+            }
             missing.retain(|path| !path.exists());
             let mut wait = None;
             if is_over && self.queue.is_over() {
@@ -192,9 +195,6 @@ impl<'a> Drive<'a> {
                     self.failures.push((report.number, failed));
                 }
             }
-        }
-        if any {
-            self.tell_failures();
         }
         any
     }
