@@ -115,6 +115,14 @@ impl ModuleDir {
         })
     }
 
+    /// The modules that module `name` depends on, directly or not, wherever their files
+    /// are.
+    pub fn dependencies(&self, name: &ModuleName) -> Vec<ModuleName> {
+        let line = self.dependency_line(name).unwrap_or_default();
+        let paths = line.split(|&c| c == b':').nth(1).unwrap_or_default();
+        text::words(paths).map(ModuleName::from_path).collect()
+    }
+
     /// Whether `modules.dep` has module `name`.
     pub fn contains(&self, name: &ModuleName) -> bool {
         self.dependency_line(name).is_some()

@@ -1,6 +1,7 @@
 //! The commands, a file each. They do not know one another.
 
 mod coldplug;
+mod cost;
 mod depmod;
 mod insmod;
 mod install;
@@ -9,14 +10,16 @@ mod modinfo;
 mod modprobe;
 mod rmmod;
 mod static_nodes;
+mod timeline;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Applet, Args};
 use crate::error::{Error, Status};
 use crate::files;
+use crate::format::trace::Trace;
 use crate::kernel::linux;
 use crate::moddir::ModuleDir;
 use crate::output::{Level, Log, print};
@@ -45,6 +48,8 @@ pub static NANOMOD: Applet = Applet {
   modinfo       Print what modules say of themselves
   depmod        Make the indexes by which modprobe finds modules
   coldplug      Insert what this machine's hardware needs
+  timeline      Draw where the time of a traced run went
+  cost          Print what each module of a traced run costs
   static-nodes  Print the device nodes that modules ask for
   install       Make links to nanomod that are called like the applets
 
@@ -65,8 +70,10 @@ pub fn by_link(name: &[u8]) -> Option<&'static Applet> {
 pub fn by_word(word: &[u8]) -> Option<&'static Applet> {
     match word {
         b"coldplug" => Some(&coldplug::APPLET),
+        b"cost" => Some(&cost::APPLET),
         b"install" => Some(&install::APPLET),
         b"static-nodes" => Some(&static_nodes::APPLET),
+        b"timeline" => Some(&timeline::APPLET),
         // kmod's words.
         b"list" => Some(&lsmod::APPLET),
         b"help" => Some(&NANOMOD),
@@ -97,6 +104,16 @@ fn module_dir(
     Ok(ModuleDir::new(&root, &release))
 }
 
+/// The trace that the one operand of `applet` names; `-` is standard input.
+fn trace(applet: &Applet, args: &Args) -> Result<Trace, Error> {
+    let [file] = args.operands.as_slice() else {
+        return Err(Error::said(format!("takes one trace (see {} --help)", applet.name)));
+    };
+    let path = Path::new(if file == "-" { OsStr::new("/dev/stdin") } else { file });
+    let content = files::read(path).map_err(|error| Error::reading(path, error))?;
+    Trace::read(&content).map_err(|why| Error::reading(path, why))
+}
+
 /// The release of the running kernel.
 fn release() -> Result<Vec<u8>, Error> {
     linux::release().map_err(|errno| Error::new("could not read the kernel's release", errno))
@@ -110,7 +127,13 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
 /// All applets.
 #[cfg(test)]
 pub fn all() -> impl Iterator<Item = &'static Applet> {
-    APPLETS.iter().copied().chain([&install::APPLET, &static_nodes::APPLET, &NANOMOD])
+    APPLETS.iter().copied().chain([
+        &install::APPLET,
+        &static_nodes::APPLET,
+        &NANOMOD,
+        &cost::APPLET,
+        &timeline::APPLET,
+    ])
 }
 
 fn list(args: &Args, log: &Log) -> Status {

@@ -144,11 +144,7 @@ impl Graph {
 
     /// The nodes before `number` that module `name` depends on.
     fn dependencies(&self, sources: Sources<'_>, name: &ModuleName, number: usize) -> Vec<usize> {
-        let paths = sources.modules.entry(name).map(|entry| entry.dependencies);
-        let names = paths.unwrap_or_default().into_iter().map(|path| {
-            use std::os::unix::ffi::OsStrExt;
-            ModuleName::from_path(path.as_os_str().as_bytes())
-        });
+        let names = sources.modules.dependencies(name).into_iter();
         names.filter_map(|name| self.find(&name)).filter(|&at| at < number).collect()
     }
 

@@ -43,6 +43,7 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn broken(&self, why: &'static str) -> Broken {
+        let why = if self.rest.is_empty() { "it ends" } else { why };
         Broken { why, offset: self.text.len() - self.rest.len() }
     }
 
@@ -105,8 +106,7 @@ impl Reader<'_> {
             Some(b't') => self.word(b"true", Json::Bool(true)),
             Some(b'f') => self.word(b"false", Json::Bool(false)),
             Some(b'n') => self.word(b"null", Json::Null),
-            Some(_) => Err(self.broken("no value")),
-            None => Err(self.broken("it ends")),
+            _ => Err(self.broken("no value")),
         }
     }
 
@@ -126,8 +126,7 @@ impl Reader<'_> {
                 return Ok(());
             }
             if !self.takes(b',') {
-                let why = if self.rest.is_empty() { "it ends" } else { "no comma" };
-                return Err(self.broken(why));
+                return Err(self.broken("no comma"));
             }
         }
     }
@@ -192,8 +191,7 @@ impl Reader<'_> {
                     return Ok(string);
                 }
                 Some(b'\\') => self.escape(&mut string)?,
-                Some(_) => return Err(self.broken("a control character in a string")),
-                None => return Err(self.broken("it ends")),
+                _ => return Err(self.broken("a control character in a string")),
             }
         }
     }
@@ -324,10 +322,11 @@ mod tests {
             ("{\"a\":1,}", "no key at byte 7"),
             ("nul", "no value at byte 0"),
             ("1 2", "more than one value at byte 2"),
-            ("-", "no digit at byte 1"),
-            ("1.", "no digit at byte 2"),
-            ("1e", "no digit at byte 2"),
-            ("01", "a number begins with 0 at byte 2"),
+            ("-x", "no digit at byte 1"),
+            ("1.,", "no digit at byte 2"),
+            ("1e", "it ends at byte 2"),
+            ("{", "it ends at byte 1"),
+            ("01,", "a number begins with 0 at byte 2"),
             ("\"a", "it ends at byte 2"),
             ("\"a\n\"", "a control character in a string at byte 2"),
             ("\"\\x\"", "no such escape at byte 1"),
