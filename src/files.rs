@@ -135,7 +135,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         for size in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK] {
-            std::fs::write(&path, vec![b'x'; size]).unwrap();
+            fs::write(&path, vec![b'x'; size]).unwrap();
             assert_eq!(read(&path).unwrap().len(), size);
         }
         assert_eq!(read(&dir.path().join("g")).unwrap_err().kind(), io::ErrorKind::NotFound);

@@ -131,6 +131,7 @@ pub fn all() -> impl Iterator<Item = &'static Applet> {
         &install::APPLET,
         &static_nodes::APPLET,
         &NANOMOD,
+        &coldplug::APPLET,
         &cost::APPLET,
         &timeline::APPLET,
     ])

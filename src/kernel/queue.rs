@@ -104,7 +104,7 @@ pub struct Workers<'a> {
     queue: &'a Queue,
     manner: Manner,
     /// In place of the workers that could not be started.
-    alone: Option<Box<dyn Kernel + 'a>>,
+    alone: Option<Box<dyn Kernel>>,
 }
 
 impl Queue {
@@ -163,10 +163,10 @@ impl Queue {
 
     /// Starts the workers, each with a kernel that `make` makes, and calls `drive`. Ends
     /// when that has and everything is done.
-    pub fn run<'a, T>(
-        &'a self,
+    pub fn run<T>(
+        &self,
         manner: Manner,
-        make: &(dyn Fn() -> Box<dyn Kernel + 'a> + Sync),
+        make: &(dyn Fn() -> Box<dyn Kernel> + Sync),
         drive: impl FnOnce(&Workers<'_>) -> T,
     ) -> T {
         // Read before there are threads that set variables.

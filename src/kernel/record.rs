@@ -8,11 +8,11 @@ use std::path::Path;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::explain;
-use super::linux::release;
 use super::queue::{News, Queue, Report};
 use crate::files;
 use crate::format::elf::ModuleElf;
 use crate::format::trace::{INSERTED, Module, THERE, Trace};
+use crate::moddir::ModuleDir;
 use crate::plan::Action;
 use crate::root::Root;
 
@@ -64,12 +64,18 @@ impl Record {
     }
 
     /// The whole run of `command`, which took `total` microseconds.
-    pub fn finish(mut self, command: &str, queue: &Queue, total: u64) -> Trace {
+    pub fn finish(
+        mut self,
+        command: &str,
+        modules: &ModuleDir,
+        queue: &Queue,
+        total: u64,
+    ) -> Trace {
         let system = Root::system();
         self.modules.iter_mut().for_each(|module| measure(&system, module));
         Trace {
             command: command.to_owned(),
-            release: release().unwrap_or_default(),
+            release: modules.path().file_name().unwrap_or_default().as_bytes().to_vec(),
             jobs: queue.jobs(),
             total,
             modules: self.modules,

@@ -117,7 +117,8 @@ impl<'a> Drive<'a> {
         self.status =
             self.status.merge(report.tell(self.log, patience.timeout, self.args.has(&JSON)));
         if let Some(file) = self.args.value(&TRACE) {
-            let trace = std::mem::take(&mut self.record).finish(APPLET.name, queue, total);
+            let trace =
+                std::mem::take(&mut self.record).finish(APPLET.name, modules.modules, queue, total);
             let path = Path::new(file);
             if let Err(error) = files::save(path, trace.document().as_bytes()) {
                 let doing = format!("could not write {}", path.display());

@@ -105,7 +105,7 @@ impl Request<'_> {
             }
         }
         if let Some(file) = self.args.value(&TRACE) {
-            let trace = record.finish(APPLET.name, queue, total);
+            let trace = record.finish(APPLET.name, self.sources.modules, queue, total);
             let path = Path::new(file);
             if let Err(error) = files::save(path, trace.document().as_bytes()) {
                 let doing = format!("could not write {}", path.display());
