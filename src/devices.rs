@@ -23,7 +23,7 @@ pub struct Device {
     pub path: Vec<u8>,
     /// What it is.
     pub modalias: Vec<u8>,
-    /// Whether a driver has it.
+    /// Whether a driver has it, or another device stands for it.
     pub bound: bool,
 }
 
@@ -69,7 +69,8 @@ fn entries(directory: &Path) -> Option<Entries> {
             b"uevent" => found.uevent = true,
             b"subsystem" => found.subsystem = true,
             b"dev" => found.node = true,
-            b"driver" => found.driver = true,
+            // A device of ACPI's names is mostly another one's shadow.
+            b"driver" | b"physical_node" => found.driver = true,
             // Every device has it, and it holds none.
             b"power" => {}
             name if entry.file_type().is_ok_and(|kind| kind.is_dir()) => {

@@ -144,13 +144,13 @@ make_disk() {
     rm -rf "$root"
 }
 
-# boot_with_disk KERNEL DIR INITRAMFS SECONDS COMMAND_LINE DISK: as boot, with the
-# disk as /dev/sda behind a virtio-scsi controller.
+# boot_with_disk KERNEL DIR INITRAMFS SECONDS COMMAND_LINE DISK [QEMU_OPTION...]: as boot,
+# with the disk as /dev/sda behind a virtio-scsi controller.
 boot_with_disk() {
     # -cpu max: the kernel's checksum modules want instructions that QEMU's default
     # processor lacks.
     boot "${@:1:5}" -cpu max -drive "file=$6,format=raw,if=none,id=disk" \
-        -device virtio-scsi-pci -device scsi-hd,drive=disk
+        -device virtio-scsi-pci -device scsi-hd,drive=disk "${@:7}"
 }
 
 # Whether a console shows that the disk's init ran.
