@@ -20,6 +20,10 @@ use crate::root::Root;
 /// How many of a kind are told in a line.
 const NAMES: usize = 8;
 
+/// How modaliases start of what is there to be known, and not to be driven: the firmware's
+/// own tables, the board, and processors.
+const NO_DEVICES: [&[u8]; 3] = [b"acpi:LNX", b"dmi:", b"cpu:"];
+
 /// Devices whose driver asked to be called again later, with its reason.
 const DEFERRED: &str = "/sys/kernel/debug/devices_deferred";
 
@@ -79,8 +83,10 @@ impl Report<'_> {
     /// The devices that no driver has, and that none of this kernel's wants.
     fn without_driver(&self) -> Vec<Device> {
         let mut devices = devices::walk(self.system);
-        devices
-            .retain(|device| !device.bound && resolve(self.sources, &device.modalias).is_empty());
+        devices.retain(|device| {
+            let is_driven = !NO_DEVICES.iter().any(|start| device.modalias.starts_with(start));
+            is_driven && !device.bound && resolve(self.sources, &device.modalias).is_empty()
+        });
         devices
     }
 
