@@ -317,3 +317,6 @@ impl Ahead {
         Some((prepared, phases))
     }
 }
+
+#[cfg(test)]
+mod tests;
