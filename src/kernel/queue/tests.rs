@@ -99,7 +99,7 @@ fn run(jobs: usize, refuses: &'static str, compressed: bool) -> (Vec<String>, Ve
     };
     let notes: &'static Mutex<Vec<String>> = Box::leak(Box::default());
     // Time enough for every thread to have begun.
-    let takes = Duration::from_millis(if compressed { 50 } else { 5 });
+    let takes = Duration::from_millis(if compressed { 50 } else { 20 });
     let make = || Box::new(Slow { notes, refuses, takes }) as Box<dyn Kernel>;
     let mut graph = Graph::default();
     graph.add(sources, steps("q"), 0);
