@@ -23,6 +23,9 @@ pub fn calls(trace: &str, root: &Path, once: bool) -> String {
         let Some((call, rest)) = line.split_once('(') else {
             continue;
         };
+        if !call.ends_with("_module") {
+            continue;
+        }
         let Some(end) = rest.rfind(") = ").or_else(|| rest.rfind(")  ")) else {
             continue;
         };
