@@ -20,10 +20,6 @@ until_there() {
     return 1
 }
 
-expect 0 "coldplug loads the driver of what is there" nanomod coldplug --settle
-check "the controller's" loaded xhci_pci
-check "and no other" absent usb_storage sd_mod usbhid nvme
-
 # seconds COMMAND...: the time that it takes, at least
 seconds() {
     read -r began _ </proc/uptime
@@ -33,6 +29,12 @@ seconds() {
     seconds=$((${ended%.*} - ${began%.*}))
     return $status
 }
+
+# Behind what the BIOS said last, which now and then has no end of line.
+echo
+expect 0 "coldplug loads the driver of what is there" nanomod coldplug --settle
+check "the controller's" loaded xhci_pci
+check "and no other" absent usb_storage sd_mod usbhid nvme
 
 expect 1 "a device that never comes" seconds nanomod coldplug --wait-for /dev/nosuch --timeout 2
 check "is waited for as long as was said" [ "$seconds" -ge 1 ]
