@@ -140,6 +140,14 @@ impl Step {
         }
     }
 
+    /// The line of `-v`, with its line feed; nothing for what is there anyway.
+    pub fn told(&self) -> Vec<u8> {
+        match self.line().filter(|_| self.action != Action::Builtin) {
+            Some(line) => [line.as_slice(), b"\n"].concat(),
+            None => Vec::new(),
+        }
+    }
+
     /// The step as an object, whose keys are there as far as they apply.
     pub fn json(&self) -> Json {
         let text = |key, text: &[u8]| (key, Json::text(text.trim_ascii()));

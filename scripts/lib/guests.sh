@@ -128,7 +128,8 @@ boot() {
             -no-reboot -nic none -kernel "$dir/kernel" -initrd "$initramfs" \
             -append "console=ttyS0 $cmdline" "$@" </dev/null
     fi 2>&1 | LC_ALL=C sed -u 's/\r//g; s/\x1b\(c\|\[[0-9;?=]*[a-zA-Z]\)//g
-        /^Warning: tempdir/d; /^SeaBIOS/d; /^Booting from ROM/d'
+        s/^Booting from ROM\.*\([^.]\)/\1/; /^Booting from ROM\.*$/d
+        /^Warning: tempdir/d; /^SeaBIOS/d'
 }
 
 # make_disk FILE INIT makes an ext4 disk with a root of busybox and that init.

@@ -40,8 +40,7 @@ static SETTLE: Opt = Opt {
     ..Opt::long_value("settle", "MS", "Wait until nothing new came for MS (250) ms")
 };
 static TIMEOUT: Opt = Opt::long_value("timeout", "S", "Wait no longer than S seconds (30)");
-static JOBS: Opt =
-    Opt { help: "Insert with N workers at once (processors + 2, at most 16)", ..cli::JOBS };
+static JOBS: Opt = Opt { help: "Insert with N workers at once (processors + 2)", ..cli::JOBS };
 static LOCK: Opt = Opt::long("lock", "At the end, have the kernel take no more modules");
 static DRY_RUN: Opt = Opt::switch('n', "dry-run", "Print what would be inserted, and don't do it");
 static JSON: Opt = Opt::long("json", "Print a report as JSON; with -n, the plan");
@@ -59,8 +58,8 @@ pub static APPLET: Applet = Applet {
     operands: "[NAME]...",
     notes: "First come the NAMEs, then what modules_load= on the kernel command line,
 modules-load.d and /etc/modules list, then the hardware, in one plan. PATH is a
-device's node or a path in /sys. The exit status is 1 if a module that was named,
-a PATH or the lock could not be had.",
+device's node or a path in /sys. The exit status is 1 if a module that was named
+or listed, a PATH or the lock could not be had.",
     options: &[
         &WAIT_FOR,
         &SETTLE,

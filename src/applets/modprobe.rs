@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use crate::applets::module_dir;
 use crate::cli::{
-    Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, Opt, SYSLOG, TRACE, VERBOSE, jobs,
+    Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, MODPROBE_OPTIONS, Opt, SYSLOG,
+    TRACE, VERBOSE, jobs,
 };
 use crate::config::Config;
 use crate::error::Status;
@@ -58,9 +59,6 @@ static SET_VERSION: Opt =
     Opt::value('S', "set-version", "RELEASE", "Use this release in place of 'uname -r'");
 static QUIET: Opt = Opt::switch('q', "quiet", "Print no errors");
 
-/// What the command line starts with, and what the commands of modprobe.d get.
-const ENVIRONMENT: &str = "MODPROBE_OPTIONS";
-
 /// The command.
 pub static APPLET: Applet = Applet {
     name: "modprobe",
@@ -96,7 +94,7 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
         &SYSLOG,
         &VERBOSE,
     ],
-    environment: Some(ENVIRONMENT),
+    environment: Some(MODPROBE_OPTIONS),
     level: Level::Warning,
     run,
 };

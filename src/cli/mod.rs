@@ -6,6 +6,8 @@ mod environment;
 
 use std::ffi::OsString;
 
+pub use environment::{MODPROBE_OPTIONS, for_commands};
+
 use crate::error::{Error, Status};
 use crate::output::{Level, Log};
 

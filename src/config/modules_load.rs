@@ -89,7 +89,7 @@ fn in_file(path: &Path, errors: &mut Vec<Error>, all: &mut Vec<Listed>) {
         all.push(Listed {
             name: name.to_vec(),
             options: options.trim_ascii().to_vec(),
-            place: format!("{}:{}", path.display(), number + 1),
+            place: format!("{} line {}", path.display(), number + 1),
         });
     }
 }
@@ -127,7 +127,7 @@ mod tests {
         let (lines, listed) = list(true);
         let files = ["first ", "snd-x ", "loop max_loop=8 max_part=1", "last p=1"];
         assert_eq!(lines, [&["a ", "b ", "c ", "d "][..], &files].concat());
-        assert!(listed[5].place.ends_with("etc/modules-load.d/20.conf:4"));
+        assert!(listed[5].place.ends_with("etc/modules-load.d/20.conf line 4"));
         assert_eq!(list(false).0, [&["a ", "b "][..], &files].concat());
     }
 }

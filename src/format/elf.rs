@@ -14,10 +14,11 @@
 //!
 //! Refused: what is no ELF file, or has its section table outside the file.
 
-mod footprint;
+pub mod footprint;
 
 use std::ffi::CStr;
 use std::iter;
+use std::ops::Range;
 
 use goblin::container::{Container, Ctx};
 use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SectionHeader};
@@ -107,6 +108,10 @@ pub const INDEXED: [&[u8]; 7] = [
     b"__ksymtab_strings",
 ];
 
+/// What comes before the sections' content: machine, kind of file, sections, and where
+/// their names are.
+type Table = (u16, Ctx, Vec<SectionHeader>, Range<usize>);
+
 /// A symbol's name and the checksum of its type.
 pub type Version<'a> = (&'a [u8], u32);
 
@@ -127,9 +132,18 @@ impl<'a> ModuleElf<'a> {
         Ok(Self { image, context, machine, sections, section_names, is_whole: true })
     }
 
-    /// Reads of `file`, an uncompressed module, the sections `wanted`. Of the others
-    /// nothing is known.
-    pub fn gather<S: Source>(file: &'a mut Parts<'_, S>, wanted: &[&[u8]]) -> Result<Self, String> {
+    /// Reads of `file`, an uncompressed module, which sections there are, and nothing of
+    /// what is in them.
+    pub fn outline<S: Source>(file: &'a mut Parts<'_, S>) -> Result<Self, String> {
+        let (machine, context, sections, names) = Self::table(file)?;
+        let image = file.buffer();
+        let section_names = image.get(names).unwrap_or_default();
+        Ok(Self { image, context, machine, sections, section_names, is_whole: false })
+    }
+
+    /// The machine that `file` is for, its sections, and where in the buffer their names
+    /// are.
+    fn table<S: Source>(file: &mut Parts<'_, S>) -> Result<Table, String> {
         let start = file.part(0, HEADER.min(file.len())).unwrap_or_default();
         let (header, context) = header(file.buffer().get(start).unwrap_or_default())?;
         let count = usize::from(header.e_shnum);
@@ -138,11 +152,17 @@ impl<'a> ModuleElf<'a> {
         let before = header.e_shoff.min(NEAR);
         file.part(header.e_shoff - before, before.saturating_add(size));
         let table = file.part(header.e_shoff, size).ok_or_else(|| no_table(&header))?;
-        let mut sections = SectionHeader::parse(file.buffer(), table.start, count, context)
+        let sections = SectionHeader::parse(file.buffer(), table.start, count, context)
             .map_err(|_| no_table(&header))?;
         let names = sections.get(usize::from(header.e_shstrndx));
         let names = names.and_then(|names| file.part(names.sh_offset, names.sh_size));
-        let names = names.ok_or(NO_NAMES)?;
+        Ok((header.e_machine, context, sections, names.ok_or(NO_NAMES)?))
+    }
+
+    /// Reads of `file`, an uncompressed module, the sections `wanted`. Of the others
+    /// nothing is known.
+    pub fn gather<S: Source>(file: &'a mut Parts<'_, S>, wanted: &[&[u8]]) -> Result<Self, String> {
+        let (machine, context, mut sections, names) = Self::table(file)?;
         let section_names = file.buffer().get(names.clone()).unwrap_or_default();
         sections.retain(|section| wanted.contains(&name(section_names, section)));
 
@@ -168,7 +188,6 @@ impl<'a> ModuleElf<'a> {
         }
         let image = file.buffer();
         let section_names = image.get(names).unwrap_or_default();
-        let machine = header.e_machine;
         Ok(Self { image, context, machine, sections, section_names, is_whole: false })
     }
 

@@ -41,9 +41,12 @@ impl Linux {
         Self { system, compression: OnceCell::new(), variable: None, log }
     }
 
-    /// Sets a variable for the commands that are run.
-    pub fn set_variable(&mut self, name: &'static CStr, value: Vec<u8>) {
-        self.variable = Some((name, value));
+    /// The same, whose commands find `options` where modprobe looks for some.
+    pub fn with_options(mut self, options: Vec<u8>) -> Self {
+        if !options.is_empty() {
+            self.variable = Some((c"MODPROBE_OPTIONS", options));
+        }
+        self
     }
 }
 

@@ -25,7 +25,7 @@ use super::load::{Prepared, Route};
 use super::watch::Watch;
 use crate::files;
 use crate::format::trace::Phase;
-use crate::plan::graph::Graph;
+use crate::plan::graph::{Graph, Progress};
 use crate::plan::{Action, Step};
 use crate::resolve::Sources;
 
@@ -38,22 +38,14 @@ const AHEAD: usize = 8 << 20;
 /// Enough for every decompressor: they keep their tables on the heap.
 const STACK: usize = 512 << 10;
 
-/// Something that happened to a step.
+/// A step that is over.
 pub struct Report {
     /// Which node of the plan it is.
     pub number: usize,
     /// The step.
     pub step: Arc<Step>,
-    /// What happened.
-    pub news: News,
-}
-
-/// What happened to a step.
-pub enum News {
-    /// A worker is at it.
-    Started,
-    /// It is over.
-    Over(Outcome),
+    /// What came of it.
+    pub outcome: Outcome,
 }
 
 /// What came of a step.
@@ -99,12 +91,22 @@ struct Ahead {
     useless: bool,
 }
 
+/// What workers work with.
+pub struct Tools<'a> {
+    /// How steps are done.
+    pub manner: Manner,
+    /// Makes a worker's kernel.
+    pub kernel: &'a (dyn Fn() -> Box<dyn Kernel> + Sync),
+    /// Is told of each step before it is done.
+    pub starting: &'a (dyn Fn(&Step) + Sync),
+}
+
 /// Those who work at a queue.
 pub struct Workers<'a> {
     queue: &'a Queue,
-    manner: Manner,
-    /// In place of the workers that could not be started.
-    alone: Option<Box<dyn Kernel>>,
+    tools: &'a Tools<'a>,
+    /// Whether any could be started.
+    are_there: bool,
 }
 
 impl Queue {
@@ -129,13 +131,14 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// What has happened since the last call.
-    pub fn take(&self) -> Vec<Report> {
+    /// What was done since the last call, and whether that was all there is to do for now.
+    pub fn take(&self) -> (Vec<Report>, bool) {
         let mut inner = self.lock();
         if std::mem::take(&mut inner.rung) {
             let _ = (&self.ear).read(&mut [0; 8]);
         }
-        std::mem::take(&mut inner.reports)
+        // Both at once: who waits for what was taken already waits forever.
+        (std::mem::take(&mut inner.reports), inner.graph.is_over())
     }
 
     /// Waits until there is something to take, or to read from `other`, or so long.
@@ -151,34 +154,22 @@ impl Queue {
         let _ = poll(&mut polled, timeout.unwrap_or(PollTimeout::MAX));
     }
 
-    /// Whether there is nothing to do, for now.
-    pub fn is_over(&self) -> bool {
-        self.lock().graph.is_over()
-    }
-
     /// Looks at the plan.
     pub fn look<T>(&self, look: impl FnOnce(&Graph) -> T) -> T {
         look(&self.lock().graph)
     }
 
-    /// Starts the workers, each with a kernel that `make` makes, and calls `drive`. Ends
-    /// when that has and everything is done.
-    pub fn run<T>(
-        &self,
-        manner: Manner,
-        make: &(dyn Fn() -> Box<dyn Kernel> + Sync),
-        drive: impl FnOnce(&Workers<'_>) -> T,
-    ) -> T {
+    /// Starts the workers and calls `drive`. Ends when that has and everything is done.
+    pub fn run<T>(&self, tools: &Tools<'_>, drive: impl FnOnce(&Workers<'_>) -> T) -> T {
         // Read before there are threads that set variables.
         files::module_limit();
         thread::scope(|scope| {
             let start = |worker| {
-                let work = move || self.work(worker, &*make(), manner, false);
+                let work = move || self.work(worker, tools, false);
                 Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
             };
-            let started = (1..=self.jobs).map_while(start).count();
-            let alone = if started == 0 { Some(make()) } else { None };
-            let result = drive(&Workers { queue: self, manner, alone });
+            let are_there = (1..=self.jobs).map_while(start).count() > 0;
+            let result = drive(&Workers { queue: self, tools, are_there });
             self.lock().closed = true;
             self.changed.notify_all();
             result
@@ -186,18 +177,20 @@ impl Queue {
     }
 
     /// Works until it is closed, or, `once`, until there is nothing to begin.
-    fn work(&self, worker: usize, kernel: &dyn Kernel, manner: Manner, once: bool) {
+    fn work(&self, worker: usize, tools: &Tools<'_>, once: bool) {
         let mut watch = self.watch.of_worker(worker);
+        let kernel = (tools.kernel)();
         let mut inner = self.lock();
         loop {
-            if let Some(task) = inner.next(self.jobs > 1) {
-                drop(self.ring(inner));
-                inner = self.perform(task, worker, kernel, manner, &mut watch);
+            if let Some(task) = inner.next(self.jobs > 1, watch.now()) {
+                drop(inner);
+                (tools.starting)(&task.step);
+                inner = self.perform(task, worker, &*kernel, tools.manner, &mut watch);
             } else if once || inner.closed {
                 return;
             } else if let Some((number, path)) = inner.next_ahead() {
                 drop(inner);
-                let prepared = Prepared::new(kernel, &path, &mut watch);
+                let prepared = Prepared::new(&*kernel, &path, &mut watch);
                 inner = self.lock();
                 inner.keep(number, prepared.ok(), watch.take());
             } else {
@@ -223,30 +216,26 @@ impl Queue {
         phases.extend(watch.take());
         let mut inner = self.lock();
         inner.graph.finish(number, result.is_ok(), self.watch.now());
+        inner.forget_lost();
         let outcome = Outcome { result, worker, ready, phases };
-        inner.reports.push(Report { number, step, news: News::Over(outcome) });
+        inner.reports.push(Report { number, step, outcome });
         self.changed.notify_all();
-        self.ring(inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells whoever drives it that there is something to take.
-    fn ring<'a>(&self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
         if !std::mem::replace(&mut inner.rung, true) {
             let _ = (&self.bell).write(&[0]);
         }
         inner
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Workers<'_> {
     /// Does what the workers would have done, where none could be started.
     pub fn help(&self) {
-        if let Some(kernel) = &self.alone {
-            self.queue.work(1, &**kernel, self.manner, true);
+        if !self.are_there {
+            self.queue.work(1, self.tools, true);
         }
     }
 }
@@ -262,12 +251,11 @@ struct Task {
 
 impl Inner {
     /// Begins a step, if any can be.
-    fn next(&mut self, highest: bool) -> Option<Task> {
+    fn next(&mut self, highest: bool, now: u64) -> Option<Task> {
         let number = self.graph.next(highest)?;
         let node = self.graph.nodes().get(number)?;
         let (step, ready) = (node.step.clone(), node.ready?);
-        self.graph.begin(number);
-        self.reports.push(Report { number, step: step.clone(), news: News::Started });
+        self.graph.begin(number, now);
         let (prepared, phases) = self.ahead.take(number).unzip();
         let phases = phases.unwrap_or_default();
         Some(Task { number, step, ready, prepared, phases })
@@ -290,6 +278,14 @@ impl Inner {
         self.ahead.tried.push(number);
         self.graph.hold(number, true);
         Some((number, path))
+    }
+
+    /// Drops what was prepared for steps that can't be done any more.
+    fn forget_lost(&mut self) {
+        let nodes = self.graph.nodes();
+        self.ahead.ready.retain(|(number, ..)| {
+            nodes.get(*number).is_some_and(|node| node.progress == Progress::Waiting)
+        });
     }
 
     /// Keeps what was prepared for step `number`. What failed is tried, and told of,

@@ -8,9 +8,12 @@ use std::path::Path;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::explain;
-use super::queue::{News, Queue, Report};
+use super::queue::{Queue, Report};
 use crate::files;
+use crate::format::compression::Kind;
 use crate::format::elf::ModuleElf;
+use crate::format::elf::footprint::Footprint;
+use crate::format::parts::Parts;
 use crate::format::trace::{INSERTED, Module, THERE, Trace};
 use crate::moddir::ModuleDir;
 use crate::plan::Action;
@@ -28,7 +31,7 @@ pub struct Record {
 impl Record {
     /// Keeps a step that is over, of the plan in `queue`.
     pub fn keep(&mut self, queue: &Queue, report: &Report) {
-        let News::Over(outcome) = &report.news else { return };
+        let outcome = &report.outcome;
         let path = match &report.step.action {
             Action::Insert { path, .. } => path.as_os_str().as_bytes().to_vec(),
             Action::Builtin => return,
@@ -93,12 +96,10 @@ fn measure(system: &Root, module: &mut Module) {
         std::str::from_utf8(text.trim_ascii()).ok()?.parse().ok()
     };
     module.core = number("coresize").unwrap_or(0);
-    let Ok(image) = files::read_module(path) else { return };
-    module.image = image.len() as u64;
-    let Ok(elf) = ModuleElf::parse(&image) else { return };
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
     let page = page.and_then(|page| u64::try_from(page).ok()).unwrap_or(PAGE);
-    let footprint = elf.footprint(page);
+    let Some((image, footprint)) = outline(path, module.file, page) else { return };
+    module.image = image;
     // The kernel has given that back by now, and says 0.
     module.init = number("initsize").filter(|&size| size > 0).unwrap_or(footprint.init);
     module.wasted = match module.core.checked_rem(page) {
@@ -107,4 +108,17 @@ fn measure(system: &Root, module: &mut Module) {
         Some(rest) if rest > 0 => page - rest,
         _ => 0,
     };
+}
+
+/// How long a module's image is, and what it takes of memory. Of a plain file little is
+/// read for that.
+fn outline(path: &Path, length: u64, page: u64) -> Option<(u64, Footprint)> {
+    let file = files::open(path).ok()?;
+    if files::kind(&file).ok()? == Kind::Plain {
+        let mut buffer = Vec::new();
+        let mut parts = Parts::new(file, length, &mut buffer);
+        return Some((length, ModuleElf::outline(&mut parts).ok()?.footprint(page)));
+    }
+    let image = files::read_module(path).ok()?;
+    Some((image.len() as u64, ModuleElf::parse(&image).ok()?.footprint(page)))
 }

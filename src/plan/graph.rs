@@ -37,6 +37,8 @@ pub struct Node {
     pub held: bool,
     /// When all that stands before it was over, as the caller counts time.
     pub ready: Option<u64>,
+    /// When it was begun.
+    pub began: u64,
 }
 
 /// How far a step is.
@@ -95,6 +97,7 @@ impl Graph {
                     progress: Progress::Waiting,
                     held: false,
                     ready: None,
+                    began: 0,
                 }),
             }
         }
@@ -218,10 +221,11 @@ impl Graph {
         }
     }
 
-    /// Says that somebody is at step `number`.
-    pub fn begin(&mut self, number: usize) {
+    /// Says that somebody is at step `number` since `now`.
+    pub fn begin(&mut self, number: usize, now: u64) {
         if let Some(node) = self.nodes.get_mut(number) {
             node.progress = Progress::Running;
+            node.began = now;
         }
     }
 

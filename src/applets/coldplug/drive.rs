@@ -9,8 +9,8 @@ use nix::errno::Errno;
 
 use super::gather::{Gathered, Who, Wish, from};
 use super::tell::Report;
-use super::{APPLET, JSON, LOCK, Patience, WAIT_FOR};
-use crate::cli::{Args, TRACE, VERBOSE};
+use super::{APPLET, CONFIG, JSON, LOCK, Patience, QUIET, WAIT_FOR};
+use crate::cli::{Args, TRACE, VERBOSE, for_commands};
 use crate::error::{Error, Status};
 use crate::files;
 use crate::kernel::Kernel;
@@ -18,13 +18,13 @@ use crate::kernel::execute::{Failed, Manner, Reason};
 use crate::kernel::explain;
 use crate::kernel::linux::Linux;
 use crate::kernel::load::Failure;
-use crate::kernel::queue::{News, Queue, Workers};
+use crate::kernel::queue::{Queue, Tools, Workers};
 use crate::kernel::record::Record;
 use crate::kernel::uevent::{self, Uevents};
 use crate::kernel::watch::Watch;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
-use crate::plan::graph::Progress;
+use crate::plan::graph::{Graph, Progress};
 use crate::plan::{Action, Step};
 use crate::root::Root;
 
@@ -44,21 +44,14 @@ pub struct Drive<'a> {
     wishes: Vec<Wish>,
     uevents: Option<Uevents>,
     queue: &'a Queue,
-    running: Vec<Running>,
+    /// Steps of which it was told that they take their time.
+    slow: Vec<usize>,
     failures: Vec<(usize, Failed)>,
     /// Of which it was told that they failed.
     told: Vec<ModuleName>,
     inserted: usize,
     record: Record,
     status: Status,
-}
-
-/// A step that a worker is at.
-struct Running {
-    number: usize,
-    step: std::sync::Arc<Step>,
-    since: Instant,
-    told: bool,
 }
 
 impl<'a> Drive<'a> {
@@ -80,7 +73,7 @@ impl<'a> Drive<'a> {
             wishes,
             uevents,
             queue,
-            running: Vec::new(),
+            slow: Vec::new(),
             failures: Vec::new(),
             told: Vec::new(),
             inserted: 0,
@@ -92,11 +85,20 @@ impl<'a> Drive<'a> {
     /// Runs, tells what came of it, and locks.
     pub fn run(mut self, patience: &Patience, watch: &Watch) -> Status {
         let began = Instant::now();
-        let explain = self.log.tells(Level::Error);
-        let make = || Box::new(Linux::new(Root::system(), explain)) as Box<dyn Kernel>;
+        let (log, options) = (self.log, for_commands(self.args, &CONFIG, &QUIET));
+        let (explain, verbose) = (log.tells(Level::Error), self.args.has(&VERBOSE));
+        let kernel = || -> Box<dyn Kernel> {
+            Box::new(Linux::new(Root::system(), explain).with_options(options.clone()))
+        };
+        let starting = |step: &Step| {
+            if verbose {
+                // A full standard output does not stop a load.
+                let _ = print(log, &step.told());
+            }
+        };
+        let tools = Tools { manner: Manner::default(), kernel: &kernel, starting: &starting };
         let queue = self.queue;
-        let missing =
-            queue.run(Manner::default(), &make, |workers| self.work(workers, patience, began));
+        let missing = queue.run(&tools, |workers| self.work(workers, patience, watch, began));
         let total = watch.now();
         self.status = self.status.merge(self.gathered.status());
         for warning in self.gathered.sources.modules.take_warnings() {
@@ -134,6 +136,7 @@ impl<'a> Drive<'a> {
         &mut self,
         workers: &Workers<'_>,
         patience: &Patience,
+        watch: &Watch,
         began: Instant,
     ) -> Vec<&'a Path> {
         let args = self.args;
@@ -141,10 +144,9 @@ impl<'a> Drive<'a> {
         let mut last_news = Instant::now();
         loop {
             workers.help();
-            // Asked before the socket is read: what a driver brings was sent before the
-            // driver's step was over.
-            let is_over = self.queue.is_over();
-            let mut news = self.hear();
+            // Before the socket is read: what a driver brings was sent before the driver's
+            // step was over.
+            let (mut news, is_over) = self.hear();
             news |= self.listen(is_over);
             if news {
                 last_news = Instant::now();
@@ -153,8 +155,8 @@ impl<'a> Drive<'a> {
                 self.tell_failures();
             }
             missing.retain(|path| !path.exists());
-            let mut wait = None;
-            if is_over && self.queue.is_over() {
+            let mut wait = self.tell_slow(watch.now());
+            if is_over && self.queue.look(Graph::is_over) {
                 let left = patience.timeout.saturating_sub(began.elapsed());
                 let settle = patience.settle.unwrap_or_default();
                 let unsettled = settle.saturating_sub(last_news.elapsed());
@@ -163,52 +165,30 @@ impl<'a> Drive<'a> {
                 }
                 let next = if missing.is_empty() { unsettled } else { LOOK };
                 wait = Some(next.min(left));
-            } else if self.running.iter().any(|running| !running.told) {
-                wait = Some(SLOW);
             }
-            self.tell_slow();
             self.queue.wait(self.uevents.as_ref().map(AsFd::as_fd), wait);
         }
     }
 
-    /// Takes what workers report; whether that was anything.
-    fn hear(&mut self) -> bool {
-        let reports = self.queue.take();
+    /// Takes what workers report; whether that was anything, and whether nothing is left to
+    /// do.
+    fn hear(&mut self) -> (bool, bool) {
+        let (reports, is_over) = self.queue.take();
         let any = !reports.is_empty();
         for report in reports {
-            match &report.news {
-                News::Started => self.started(report.number, &report.step),
-                News::Over(outcome) => {
-                    self.running.retain(|running| running.number != report.number);
-                    if self.args.has(&TRACE) {
-                        self.record.keep(self.queue, &report);
-                    }
-                    if let (Ok(Some(route)), Action::Insert { path, .. }) =
-                        (&outcome.result, &report.step.action)
-                    {
-                        self.inserted += 1;
-                        self.log.tell(Level::Info, route.tell(&report.step.module, path));
-                    }
-                }
+            if self.args.has(&TRACE) {
+                self.record.keep(self.queue, &report);
             }
-            if let News::Over(outcome) = report.news {
-                if let Err(failed) = outcome.result {
-                    self.failures.push((report.number, failed));
+            match (report.outcome.result, &report.step.action) {
+                (Ok(Some(route)), Action::Insert { path, .. }) => {
+                    self.inserted += 1;
+                    self.log.tell(Level::Info, route.tell(&report.step.module, path));
                 }
+                (Ok(_), _) => {}
+                (Err(failed), _) => self.failures.push((report.number, failed)),
             }
         }
-        any
-    }
-
-    fn started(&mut self, number: usize, step: &std::sync::Arc<Step>) {
-        if self.args.has(&VERBOSE) {
-            if let Some(line) = step.line().filter(|_| step.action != Action::Builtin) {
-                // A full standard output does not stop a load.
-                let _ = print(self.log, &[line.as_slice(), b"\n"].concat());
-            }
-        }
-        let since = Instant::now();
-        self.running.push(Running { number, step: step.clone(), since, told: false });
+        (any, is_over)
     }
 
     /// Tells of wishes that can't come true, each once.
@@ -291,16 +271,27 @@ impl<'a> Drive<'a> {
     }
 
     /// Tells which modules take their time: a machine that hangs at boot has no other
-    /// way to say why.
-    fn tell_slow(&mut self) {
-        for running in self.running.iter_mut().filter(|running| !running.told) {
-            if running.since.elapsed() >= SLOW {
-                running.told = true;
-                let (module, seconds) = (&running.step.module, SLOW.as_secs());
-                let message = format_args!("'{module}' is not done after {seconds} s");
-                self.log.warning(message);
+    /// way to say why. Returns after which time to look again, if at all.
+    fn tell_slow(&mut self, now: u64) -> Option<Duration> {
+        let running = self.queue.look(|plan| {
+            let nodes = plan.nodes().iter().enumerate();
+            let running = nodes.filter(|(_, node)| node.progress == Progress::Running);
+            running.map(|(at, node)| (at, node.began, node.step.clone())).collect::<Vec<_>>()
+        });
+        let mut next = None;
+        for (number, began, step) in &running {
+            if self.slow.contains(number) {
+                continue;
             }
+            if Duration::from_micros(now.saturating_sub(*began)) < SLOW {
+                next = Some(SLOW);
+                continue;
+            }
+            let (module, seconds) = (&step.module, SLOW.as_secs());
+            self.log.warning(format_args!("'{module}' is not done after {seconds} s"));
+            self.slow.push(*number);
         }
+        next
     }
 
     /// Has the kernel take no more modules, and tells whether it does.
@@ -309,7 +300,10 @@ impl<'a> Drive<'a> {
         let written = std::fs::write(&path, b"1\n");
         let is_locked = files::read(&path).is_ok_and(|text| text.starts_with(b"1"));
         if is_locked {
-            let _ = print(self.log, b"locked: the kernel takes no more modules\n");
+            // A report says it, too, and is to be one document.
+            if !self.args.has(&JSON) {
+                let _ = print(self.log, b"locked: the kernel takes no more modules\n");
+            }
         } else {
             let error = match written {
                 Err(error) => Error::new("could not lock the kernel", error),

@@ -70,7 +70,8 @@ impl Report<'_> {
             status = log.error(clauses.into_iter().flatten().fold(error, Error::note));
         } else {
             let (count, seconds) = (self.inserted, tenths(u128::from(self.total / 1000)));
-            let line = format!("{count} modules inserted in {seconds} s");
+            let modules = if count == 1 { "module" } else { "modules" };
+            let line = format!("{count} {modules} inserted in {seconds} s");
             let line = clauses.into_iter().flatten().fold(Error::said(line), Error::note);
             log.tell(Level::Notice, line);
         }

@@ -2,21 +2,23 @@
 
 use std::path::Path;
 
-use super::request::{GivenUp, Judged, Request, kernel};
-use super::{ALL, APPLET};
-use crate::cli::TRACE;
+use super::request::{GivenUp, Judged, Request};
+use super::{ALL, APPLET, FIRST_TIME};
+use crate::cli::{TRACE, VERBOSE};
 use crate::error::{Error, Status};
 use crate::files;
 use crate::format::params;
 use crate::kernel::Kernel;
 use crate::kernel::execute::{Event, Failed};
-use crate::kernel::queue::{News, Queue};
+use crate::kernel::explain::could_not_insert;
+use crate::kernel::linux::Linux;
+use crate::kernel::queue::{Queue, Tools};
 use crate::kernel::record::Record;
 use crate::kernel::watch::Watch;
 use crate::name::ModuleName;
-use crate::output::Level;
+use crate::output::{Level, print};
 use crate::plan::graph::{Graph, Progress};
-use crate::plan::{self, Action};
+use crate::plan::{self, Action, Step};
 use crate::root::Root;
 use crate::state::State;
 
@@ -45,6 +47,12 @@ impl Request<'_> {
             for target in found {
                 let goal = plan::insert(self.sources, &state, target, &options, &policy);
                 match self.judge(goal) {
+                    Ok(Judged::Steps(target, _))
+                        if self.args.has(&FIRST_TIME) && targets.contains(&target) =>
+                    {
+                        let error = could_not_insert(&target, "Module already in kernel");
+                        status = status.merge(self.log.error(error));
+                    }
                     Ok(Judged::Steps(target, steps)) => {
                         graph.add(self.sources, steps, watch.now());
                         targets.push(target);
@@ -61,40 +69,45 @@ impl Request<'_> {
     }
 
     fn work(&self, queue: &Queue, targets: &[ModuleName], watch: &Watch) -> Status {
-        let (explain, variable) = (self.log.tells(Level::Error), self.variable());
-        let make = || Box::new(kernel(explain, variable.clone())) as Box<dyn Kernel>;
+        let (log, options) = (self.log, self.variable());
+        let (explain, verbose) = (log.tells(Level::Error), self.args.has(&VERBOSE));
+        let kernel = || -> Box<dyn Kernel> {
+            Box::new(Linux::new(Root::system(), explain).with_options(options.clone()))
+        };
+        let starting = |step: &Step| {
+            if verbose {
+                let _ = print(log, &step.told());
+            }
+        };
+        let tools = Tools { manner: self.manner(), kernel: &kernel, starting: &starting };
         let mut record = Record::default();
         let mut failures = Vec::new();
-        queue.run(self.manner(), &make, |workers| {
-            let mut is_over = false;
-            while !is_over {
+        queue.run(&tools, |workers| {
+            loop {
                 workers.help();
-                // Asked first: the last reports are there when everything is over.
-                is_over = queue.is_over();
-                for report in queue.take() {
+                let (reports, is_over) = queue.take();
+                for report in reports {
                     if self.args.has(&TRACE) {
                         record.keep(queue, &report);
                     }
                     let step = &report.step;
-                    match report.news {
-                        News::Started => self.report(Event::Starting(step)),
-                        News::Over(outcome) => match (outcome.result, &step.action) {
-                            (Ok(Some(route)), Action::Insert { path, .. }) => {
-                                self.report(Event::Inserted(&step.module, path, &route));
+                    match (report.outcome.result, &step.action) {
+                        (Ok(Some(route)), Action::Insert { path, .. }) => {
+                            self.report(Event::Inserted(&step.module, path, &route));
+                        }
+                        (Ok(_), _) => {}
+                        (Err(failed), _) => {
+                            if !step.required {
+                                self.report(Event::Passed(step, &failed));
                             }
-                            (Ok(_), _) => {}
-                            (Err(failed), _) => {
-                                if !step.required {
-                                    self.report(Event::Passed(step, &failed));
-                                }
-                                failures.push((report.number, failed));
-                            }
-                        },
+                            failures.push((report.number, failed));
+                        }
                     }
                 }
-                if !is_over {
-                    queue.wait(None, None);
+                if is_over {
+                    return;
                 }
+                queue.wait(None, None);
             }
         });
         let total = watch.now();

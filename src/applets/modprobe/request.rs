@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{
-    ALL, CONFIG, DRY_RUN, ENVIRONMENT, FIRST_TIME, IGNORE_COMMANDS, JSON, QUIET, REMOVE,
-    REMOVE_DEPENDENCIES, REMOVE_HOLDERS, SHOW_DEPENDS, USE_BLACKLIST,
+    ALL, CONFIG, DRY_RUN, FIRST_TIME, IGNORE_COMMANDS, JSON, QUIET, REMOVE, REMOVE_DEPENDENCIES,
+    REMOVE_HOLDERS, SHOW_DEPENDS, USE_BLACKLIST,
 };
-use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, SYSLOG, VERBOSE};
+use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
 use crate::error::{Error, Status};
 use crate::format::json::Json;
 use crate::format::params;
@@ -137,7 +137,8 @@ impl Request<'_> {
         plan: &mut dyn FnMut(Target) -> Goal,
         reached: &mut dyn FnMut(&Goal),
     ) -> Status {
-        let kernel = kernel(self.log.tells(Level::Error), self.variable());
+        let kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
+        let kernel = kernel.with_options(self.variable());
         let mut executor = Executor::new(&kernel, self.manner());
         let mut shown = Vec::new();
         let mut status = Status::Success;
@@ -167,25 +168,9 @@ impl Request<'_> {
         status
     }
 
-    /// Options for the commands: one may call modprobe again, which is to do as this one
-    /// does.
+    /// Options for the commands.
     pub fn variable(&self) -> Vec<u8> {
-        let mut options = std::env::var_os(ENVIRONMENT).unwrap_or_default();
-        let own = self.args.own();
-        for path in own.values(&CONFIG) {
-            let quote = match path.as_bytes() {
-                path if path.contains(&b'"') => "'",
-                path if path.contains(&b' ') || path.contains(&b'\'') => "\"",
-                _ => "",
-            };
-            [" -C ".as_ref(), quote.as_ref(), path.as_os_str(), quote.as_ref()]
-                .into_iter()
-                .for_each(|part: &OsStr| options.push(part));
-        }
-        for (option, text) in [(&SYSLOG, " -s"), (&QUIET, " -q"), (&VERBOSE, " -v")] {
-            (0..own.count(option)).for_each(|_| options.push(text));
-        }
-        options.as_bytes().trim_ascii_start().to_vec()
+        for_commands(self.args, &CONFIG, &QUIET)
     }
 
     /// How steps are done.
@@ -315,9 +300,9 @@ impl Request<'_> {
     pub fn report(&self, event: Event<'_>) {
         match event {
             Event::Starting(step) => {
-                if self.args.has(&VERBOSE) && !matches!(step.action, Action::Builtin) {
+                if self.args.has(&VERBOSE) {
                     // A full standard output does not stop a load.
-                    let _ = print(self.log, &line(step));
+                    let _ = print(self.log, &step.told());
                 }
             }
             Event::Inserted(module, path, route) => {
@@ -344,16 +329,6 @@ impl Request<'_> {
         self.log.fatal(error);
         Err(GivenUp)
     }
-}
-
-/// The kernel, which explains failures if it is to, with this variable for the commands
-/// that are run.
-pub fn kernel(explain: bool, variable: Vec<u8>) -> Linux {
-    let mut kernel = Linux::new(Root::system(), explain);
-    if !variable.is_empty() {
-        kernel.set_variable(c"MODPROBE_OPTIONS", variable);
-    }
-    kernel
 }
 
 /// The module in the file that a path operand means. Its name is what it says of

@@ -100,31 +100,32 @@ fn run(jobs: usize, refuses: &'static str, compressed: bool) -> (Vec<String>, Ve
     let notes: &'static Mutex<Vec<String>> = Box::leak(Box::default());
     // Time enough for every thread to have begun.
     let takes = Duration::from_millis(if compressed { 50 } else { 20 });
-    let make = || Box::new(Slow { notes, refuses, takes }) as Box<dyn Kernel>;
+    let kernel = || Box::new(Slow { notes, refuses, takes }) as Box<dyn Kernel>;
+    let tools = Tools { manner: Manner::default(), kernel: &kernel, starting: &|_| {} };
     let mut graph = Graph::default();
     graph.add(sources, steps("q"), 0);
     graph.add(sources, steps("a"), 0);
     let queue = Queue::new(graph, jobs, &Watch::start()).unwrap();
     let mut reports = Vec::new();
-    queue.run(Manner::default(), &make, |workers| {
+    queue.run(&tools, |workers| {
         // As a device that comes later wants them.
         queue.add(sources, steps("p"));
         queue.add(sources, steps("s"));
-        while !queue.is_over() {
+        loop {
             workers.help();
+            let (taken, is_over) = queue.take();
+            reports.extend(taken);
+            if is_over {
+                return;
+            }
             queue.wait(None, None);
-            reports.extend(queue.take());
         }
-        reports.extend(queue.take());
     });
     (std::mem::take(&mut notes.lock().unwrap()), reports)
 }
 
 fn over(reports: &[Report]) -> impl Iterator<Item = (String, &Outcome)> {
-    reports.iter().filter_map(|report| match &report.news {
-        News::Over(outcome) => Some((report.step.module.to_string(), outcome)),
-        News::Started => None,
-    })
+    reports.iter().map(|report| (report.step.module.to_string(), &report.outcome))
 }
 
 #[test]
