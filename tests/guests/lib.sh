@@ -7,6 +7,7 @@ modprobe() { /sbin/modprobe "$@"; }
 insmod() { /sbin/insmod "$@"; }
 rmmod() { /sbin/rmmod "$@"; }
 lsmod() { /sbin/lsmod "$@"; }
+coldplug() { /sbin/nanomod coldplug "$@"; }
 
 REL=$(uname -r)
 MODULES=/lib/modules/$REL
@@ -65,6 +66,17 @@ absent() {
 # parameter MODULE NAME VALUE
 parameter() {
     [ "$(cat "/sys/module/$1/parameters/$2")" = "$3" ]
+}
+
+# is_json FILE: every value in it is taken for 0, from the innermost on, until one is left.
+is_json() {
+    tr -d '\n' <"$1" | awk '{
+        gsub(/"([^"\\]|\\.)*"/, "0")
+        gsub(/[ \t]/, "")
+        gsub(/true|false|null|-?[0-9]+(\.[0-9]+)?/, "0")
+        while (gsub(/\[(0(,0)*)?\]|\{(0:0(,0:0)*)?\}/, "0")) { }
+        exit $0 != "0"
+    }'
 }
 
 config() {

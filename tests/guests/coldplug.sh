@@ -1,0 +1,121 @@
+# coldplug: what the lists and the hardware want, under modprobe.d's rules, and what it
+# says of what it could not have. The hardware is scsi_debug's disk, which wants sd_mod.
+# kernels: uml 6.1 6.12
+# modules: scsi_debug sd_mod minix mac-roman nls_cp437 nls_cp737 overlay mtdoops
+# tools: unload-all
+# loader: nanomod
+
+[ -e /bin/sh ] || ln -s busybox /bin/sh
+clean() {
+    rm -rf /etc/modprobe.d/* /etc/modules-load.d/* /etc/modules
+    unload-all >still || echo "    can't be removed: $(xargs <still)"
+}
+list() {
+    printf '%s\n' "$@" >/etc/modules-load.d/test.conf
+}
+
+list "# a comment" "; another" "" "  minix  " "overlay index=1"
+echo mac-roman >/etc/modules
+echo "$(cat /proc/cmdline) modules_load=nls_cp437,nls_cp737" >cmdline
+mount --bind cmdline /proc/cmdline
+expect 0 "what three lists name" coldplug
+check "is silent" silent
+check "they are there" loaded minix overlay mac_roman nls_cp437 nls_cp737
+check "with parameters" parameter overlay index Y
+expect 0 "once more" coldplug -v
+check "nothing is left to do" says "0 modules inserted"
+umount /proc/cmdline
+clean
+
+list minix
+expect 0 "-n" coldplug -n mac-roman
+check "shows what is named" prints "^insmod .*/mac-roman.ko"
+check "and listed" prints "^insmod .*/minix.ko"
+expect 0 "-n --json" coldplug -n --json mac-roman
+check "is JSON" is_json out
+check "neither loads anything" absent minix mac_roman
+expect 0 "-v" coldplug -v mac-roman
+check "shows what it does" prints "^insmod .*/minix.ko"
+check "and how many" says "[0-9] modules inserted in 0"
+expect 0 "--json" coldplug --json nls_cp437
+check "is JSON" is_json out
+check "of what happened" prints '"inserted": *1\b'
+clean
+
+expect 1 "a name that nobody knows" coldplug nosuch minix
+check "says so" says "Module nosuch not found in directory"
+check "loads the other" loaded minix
+expect 1 "a module that fails" coldplug mtdoops mac-roman
+check "in the kernel's own words" says "could not insert 'mtdoops': .*mtddev=name/number"
+check "loads the other" loaded mac_roman
+list mtdoops nls_cp437
+expect 1 "one in a list" coldplug
+check "says where" says "listed in /etc/modules-load.d/test.conf line 1"
+check "loads the other" loaded nls_cp437
+list nosuch nls_cp737
+expect 0 "a list may be for other kernels" coldplug
+check "and this is said" says "nosuch not found"
+check "loads the other" loaded nls_cp737
+clean
+config "deny minix"
+expect 1 "a denied name" coldplug minix mac-roman
+check "says by whom" says "minix.*/etc/modprobe.d/test.conf"
+check "loads the other alone" loaded mac_roman
+check "loads the other alone" absent minix
+config "blacklist nls_cp437"
+expect 0 "a blacklisted name" coldplug nls_cp437 nls_cp737
+check "is left out" absent nls_cp437
+check "as the only one" loaded nls_cp737
+clean
+
+modprobe scsi_debug
+expect 0 "a disk" coldplug
+check "is silent" silent
+check "has its driver" loaded sd_mod
+rmmod sd_mod
+for word in blacklist deny; do
+    config "$word sd_mod"
+    expect 0 "$word" coldplug
+    check "is silent" silent
+    check "holds for hardware" absent sd_mod
+done
+# shellcheck disable=SC2016 # the command's own
+config 'install sd_mod echo "$MODPROBE_MODULE" >said'
+expect 0 "an install command" coldplug
+check "is run" test "$(cat said)" = sd_mod
+check "in the module's place" absent sd_mod
+config 'alias scsi:t-0x00* overlay' 'alias scsi:t-0x00* mtdoops' 'options overlay index=1'
+expect 0 "a driver that fails" coldplug
+check "is told of" says "could not insert 'mtdoops': .*mtddev=name/number"
+check "and another one loaded" loaded overlay
+check "with its options" parameter overlay index Y
+clean
+
+expect 0 "a disk that comes later" coldplug --wait-for /dev/sda scsi_debug
+check "is waited for" test -b /dev/sda
+began=$(cut -d . -f 1 /proc/uptime)
+expect 1 "one that never comes" coldplug --wait-for /dev/sda --wait-for /dev/never --timeout 0.5
+check "is named" says "ERROR: /dev/never did not come in 0.5 s"
+check "and not waited for too long" test $(($(cut -d . -f 1 /proc/uptime) - began)) -lt 5
+expect 1 "a timeout of no number" coldplug --timeout soon
+check "says so" says "timeout.*soon"
+clean
+
+without_dev
+coldplug minix <&- >&- 2>&-
+status=$?
+coldplug nosuch <&- >&- 2>&-
+error=$?
+with_dev
+check "all closed and no /dev/null" test $status = 0
+check "loaded" loaded minix
+check "an error there" test $error = 1
+mkdir root
+mount --bind / root && mount -o remount,bind,ro root
+mount -t proc proc root/proc && mount -t sysfs sysfs root/sys
+check "a root that is read-only" not touch root/tmp/file 2>err
+expect 0 "and has no /dev" chroot root /sbin/nanomod coldplug --settle=50 mac-roman scsi_debug
+check "is silent" silent
+check "loaded" loaded mac_roman sd_mod
+umount root/sys root/proc root
+clean
