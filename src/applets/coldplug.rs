@@ -90,7 +90,7 @@ struct Patience {
 }
 
 fn run(args: &Args, log: &Log) -> Status {
-    let watch = Watch::start();
+    let watch = Watch::start(args.has(&TRACE));
     let silent;
     let log = if args.has(&QUIET) {
         silent = Log::new(APPLET.name, Level::Silent, args.has(&SYSLOG));

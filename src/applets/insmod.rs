@@ -48,7 +48,7 @@ fn run(args: &Args, log: &Log) -> Status {
     let kernel = Linux::new(Root::system(), true);
     kernel.mark_log();
     let params = c_string(&params::join(parameters));
-    match load::insert(&kernel, path, None, &params, flags, &mut Watch::start()) {
+    match load::insert(&kernel, path, None, &params, flags, &mut Watch::start(false)) {
         Ok(route) => {
             log.tell(Level::Notice, route.tell(&name, path));
             Status::Success

@@ -100,7 +100,7 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
 };
 
 fn run(args: &Args, log: &Log) -> Status {
-    let watch = Watch::start();
+    let watch = Watch::start(args.has(&TRACE));
     let silent;
     let log = if args.has(&QUIET) {
         silent = Log::new(APPLET.name, Level::Silent, args.has(&SYSLOG));

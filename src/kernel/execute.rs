@@ -91,7 +91,7 @@ pub struct Executor<'a> {
 impl<'a> Executor<'a> {
     /// An executor that has done nothing yet.
     pub fn new(kernel: &'a dyn Kernel, manner: Manner) -> Self {
-        Self { kernel, manner, done: Vec::new(), watch: Watch::start() }
+        Self { kernel, manner, done: Vec::new(), watch: Watch::start(false) }
     }
 
     /// Does `steps` until a required one fails.

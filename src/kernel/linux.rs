@@ -1,11 +1,10 @@
 //! The running kernel.
 
-use std::cell::{OnceCell, RefCell};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::process::ExitStatus;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::kmod::{DeleteModuleFlags, ModuleInitFlags};
@@ -26,19 +25,24 @@ const COMPRESSED_FILE: u32 = 4;
 /// The running kernel.
 pub struct Linux {
     system: Root,
-    compression: OnceCell<String>,
+    compression: OnceLock<String>,
     /// A variable for the commands that are run.
     variable: Option<(&'static CStr, Vec<u8>)>,
     /// Open from the first mark on, unless errors are not to be shown.
-    log: Option<RefCell<KernelLog>>,
+    log: Option<Mutex<KernelLog>>,
 }
 
 impl Linux {
     /// The running kernel, with its `/sys` and `/dev` below `system`. Its log is
     /// read on failures only if `explain` says so.
     pub fn new(system: Root, explain: bool) -> Self {
-        let log = explain.then(|| RefCell::new(KernelLog::new(&system)));
-        Self { system, compression: OnceCell::new(), variable: None, log }
+        let log = explain.then(|| Mutex::new(KernelLog::new(&system)));
+        Self { system, compression: OnceLock::new(), variable: None, log }
+    }
+
+    fn log(&self) -> Option<MutexGuard<'_, KernelLog>> {
+        let log = self.log.as_ref()?;
+        Some(log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The same, whose commands find `options` where modprobe looks for some.
@@ -96,14 +100,13 @@ impl Kernel for Linux {
     }
 
     fn mark_log(&self) {
-        if let Some(log) = &self.log {
-            log.borrow_mut().mark();
+        if let Some(mut log) = self.log() {
+            log.mark();
         }
     }
 
     fn log_since_mark(&self, name: &[u8]) -> Vec<String> {
-        let log = self.log.as_ref();
-        log.map(|log| log.borrow_mut().since_mark(name)).unwrap_or_default()
+        self.log().map(|mut log| log.since_mark(name)).unwrap_or_default()
     }
 }
 

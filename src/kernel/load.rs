@@ -343,7 +343,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.ko");
         std::fs::write(&path, content).unwrap();
-        let result = insert(kernel, &path, None, c"", flags, &mut Watch::start());
+        let result = insert(kernel, &path, None, c"", flags, &mut Watch::start(false));
         (result, kernel.calls.take())
     }
 

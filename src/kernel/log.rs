@@ -15,7 +15,10 @@ use crate::root::Root;
 /// Larger than any record.
 const RECORD: usize = 8192;
 
-/// How many lines are kept: an unknown symbol is often followed by all others.
+/// How many records are kept: of a run in which so much is said, the first failures.
+const RECORDS: usize = 4096;
+
+/// How many lines are told: an unknown symbol is often followed by all others.
 const LINES: usize = 64;
 
 /// Priorities from here on are of programs that write to the kernel's log.
@@ -31,47 +34,59 @@ const NAMELESS: [&[u8]; 6] = [
     b"decompression failed",
 ];
 
-/// A reader of the kernel's log.
+/// A reader of the kernel's log from a mark on.
 pub struct KernelLog {
     path: PathBuf,
     file: Option<File>,
+    /// The records that were read since the mark: several modules may fail.
+    records: Vec<Vec<u8>>,
 }
 
 impl KernelLog {
     /// The log below `system`; not opened before it is marked.
     pub fn new(system: &Root) -> Self {
-        Self { path: system.join("/dev/kmsg"), file: None }
+        Self { path: system.join("/dev/kmsg"), file: None, records: Vec::new() }
     }
 
-    /// Remembers where the log ends now.
+    /// Remembers where the log ends now, if no place in it is remembered yet.
     pub fn mark(&mut self) {
         if self.file.is_none() {
             self.file = files::open_without_waiting(&self.path).ok();
-        }
-        if let Some(file) = &mut self.file {
-            let _ = file.seek(SeekFrom::End(0));
+            if let Some(file) = &mut self.file {
+                let _ = file.seek(SeekFrom::End(0));
+            }
         }
     }
 
     /// What the kernel has said about module `name` since the mark.
     pub fn since_mark(&mut self, name: &[u8]) -> Vec<String> {
+        self.read();
         let mut told: Vec<String> = Vec::new();
+        for text in self.records.iter().filter_map(|record| about(record, name)) {
+            if told.len() < LINES && !told.contains(&text) {
+                told.push(text);
+            }
+        }
+        told
+    }
+
+    /// Reads what is new.
+    fn read(&mut self) {
         let mut record = vec![0; RECORD];
-        let Some(file) = &mut self.file else { return told };
+        let Some(file) = &mut self.file else { return };
         loop {
-            let text = match file.read(&mut record) {
-                Ok(0) => return told,
-                Ok(length) => record.get(..length).and_then(|record| about(record, name)),
-                // Older records were overwritten: the next read has the rest.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
-                // There is no newer one.
-                Err(_) => return told,
-            };
-            if let Some(text) = text {
-                if told.len() < LINES && !told.contains(&text) {
-                    told.push(text);
+            match file.read(&mut record) {
+                Ok(0) => return,
+                Ok(length) => {
+                    if self.records.len() < RECORDS {
+                        self.records.push(record.get(..length).unwrap_or_default().to_vec());
+                    }
                 }
+                // Older records were overwritten: the next read has the rest.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // There is no newer one.
+                Err(_) => return,
             }
         }
     }

@@ -68,7 +68,7 @@ pub trait Kernel {
     /// `/sys/module/compression`; empty where it undoes none.
     fn compression(&self) -> &str;
 
-    /// Remembers where the kernel's log ends now.
+    /// Remembers where the kernel's log ends now, if no place in it is remembered yet.
     fn mark_log(&self) {}
 
     /// What the kernel has logged about module `name` since the mark.

@@ -79,6 +79,8 @@ struct Inner {
     ahead: Ahead,
     rung: bool,
     closed: bool,
+    /// How many workers have nothing to do.
+    idle: usize,
 }
 
 /// Modules that are decompressed already, and who they are.
@@ -95,8 +97,10 @@ struct Ahead {
 pub struct Tools<'a> {
     /// How steps are done.
     pub manner: Manner,
-    /// Makes a worker's kernel.
-    pub kernel: &'a (dyn Fn() -> Box<dyn Kernel> + Sync),
+    /// The kernel.
+    pub kernel: &'a (dyn Kernel + Sync),
+    /// Whether who drives it may have more to do for a worker that has nothing.
+    pub brings_more: bool,
     /// Is told of each step before it is done.
     pub starting: &'a (dyn Fn(&Step) + Sync),
 }
@@ -127,8 +131,9 @@ impl Queue {
 
     /// Adds the steps of a goal.
     pub fn add(&self, sources: Sources<'_>, steps: Vec<Step>) {
-        self.lock().graph.add(sources, steps, self.watch.now());
-        self.changed.notify_all();
+        let mut inner = self.lock();
+        inner.graph.add(sources, steps, self.watch.now());
+        self.wake(&inner, inner.graph.ready());
     }
 
     /// What was done since the last call, and whether that was all there is to do for now.
@@ -141,8 +146,14 @@ impl Queue {
         (std::mem::take(&mut inner.reports), inner.graph.is_over())
     }
 
-    /// Waits until there is something to take, or to read from `other`, or so long.
-    pub fn wait(&self, other: Option<BorrowedFd<'_>>, longest: Option<Duration>) {
+    /// Whether a worker has nothing to do.
+    pub fn has_idle(&self) -> bool {
+        self.lock().idle > 0
+    }
+
+    /// Waits until there is something to take, or to read from `other`, or so long; whether
+    /// there is.
+    pub fn wait(&self, other: Option<BorrowedFd<'_>>, longest: Option<Duration>) -> bool {
         let timeout = match longest {
             // Rounded up: it is not to end before there is anything to see.
             Some(longest) => PollTimeout::try_from(longest.as_millis().saturating_add(1)),
@@ -151,7 +162,7 @@ impl Queue {
         let sources = [Some(self.ear.as_fd()), other].into_iter().flatten();
         let mut polled: Vec<PollFd<'_>> =
             sources.map(|source| PollFd::new(source, PollFlags::POLLIN)).collect();
-        let _ = poll(&mut polled, timeout.unwrap_or(PollTimeout::MAX));
+        poll(&mut polled, timeout.unwrap_or(PollTimeout::MAX)) != Ok(0)
     }
 
     /// Looks at the plan.
@@ -179,22 +190,26 @@ impl Queue {
     /// Works until it is closed, or, `once`, until there is nothing to begin.
     fn work(&self, worker: usize, tools: &Tools<'_>, once: bool) {
         let mut watch = self.watch.of_worker(worker);
-        let kernel = (tools.kernel)();
         let mut inner = self.lock();
         loop {
-            if let Some(task) = inner.next(self.jobs > 1, watch.now()) {
+            if let Some(task) = inner.next(self.jobs > 1) {
                 drop(inner);
                 (tools.starting)(&task.step);
-                inner = self.perform(task, worker, &*kernel, tools.manner, &mut watch);
+                inner = self.perform(task, worker, tools, &mut watch);
             } else if once || inner.closed {
                 return;
             } else if let Some((number, path)) = inner.next_ahead() {
                 drop(inner);
-                let prepared = Prepared::new(&*kernel, &path, &mut watch);
+                let prepared = Prepared::new(tools.kernel, &path, &mut watch);
                 inner = self.lock();
                 inner.keep(number, prepared.ok(), watch.take());
             } else {
+                inner.idle += 1;
+                if tools.brings_more {
+                    self.ring(&mut inner);
+                }
                 inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+                inner.idle -= 1;
             }
         }
     }
@@ -203,12 +218,11 @@ impl Queue {
         &self,
         task: Task,
         worker: usize,
-        kernel: &dyn Kernel,
-        manner: Manner,
+        tools: &Tools<'_>,
         watch: &mut Watch,
     ) -> MutexGuard<'_, Inner> {
         let Task { number, step, ready, prepared, mut phases } = task;
-        let result = match perform(kernel, manner, &step, prepared, watch) {
+        let result = match perform(tools.kernel, tools.manner, &step, prepared, watch) {
             Ok(Done::Inserted(_, route)) => Ok(Some(route)),
             Ok(_) => Ok(None),
             Err(failed) => Err(failed),
@@ -217,13 +231,29 @@ impl Queue {
         let mut inner = self.lock();
         inner.graph.finish(number, result.is_ok(), self.watch.now());
         inner.forget_lost();
+        let is_news = result.is_err() || inner.graph.is_over();
         let outcome = Outcome { result, worker, ready, phases };
         inner.reports.push(Report { number, step, outcome });
-        self.changed.notify_all();
+        if is_news {
+            self.ring(&mut inner);
+        }
+        // One of them is this worker's own.
+        self.wake(&inner, inner.graph.ready().saturating_sub(1));
+        inner
+    }
+
+    /// Wakes as many workers as have something to do: each costs a few system calls.
+    fn wake(&self, inner: &Inner, count: usize) {
+        for _ in 0..count.min(inner.idle) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Tells whoever drives it that there is something to see to.
+    fn ring(&self, inner: &mut Inner) {
         if !std::mem::replace(&mut inner.rung, true) {
             let _ = (&self.bell).write(&[0]);
         }
-        inner
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -251,11 +281,11 @@ struct Task {
 
 impl Inner {
     /// Begins a step, if any can be.
-    fn next(&mut self, highest: bool, now: u64) -> Option<Task> {
+    fn next(&mut self, highest: bool) -> Option<Task> {
         let number = self.graph.next(highest)?;
         let node = self.graph.nodes().get(number)?;
         let (step, ready) = (node.step.clone(), node.ready?);
-        self.graph.begin(number, now);
+        self.graph.begin(number);
         let (prepared, phases) = self.ahead.take(number).unzip();
         let phases = phases.unwrap_or_default();
         Some(Task { number, step, ready, prepared, phases })

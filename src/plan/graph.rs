@@ -37,8 +37,6 @@ pub struct Node {
     pub held: bool,
     /// When all that stands before it was over, as the caller counts time.
     pub ready: Option<u64>,
-    /// When it was begun.
-    pub began: u64,
 }
 
 /// How far a step is.
@@ -60,6 +58,13 @@ impl Progress {
     /// Whether nothing will change it any more.
     fn is_over(self) -> bool {
         !matches!(self, Self::Waiting | Self::Running)
+    }
+}
+
+impl Node {
+    /// Whether anybody may begin it.
+    fn is_ready(&self) -> bool {
+        self.progress == Progress::Waiting && self.ready.is_some() && !self.held
     }
 }
 
@@ -97,7 +102,6 @@ impl Graph {
                     progress: Progress::Waiting,
                     held: false,
                     ready: None,
-                    began: 0,
                 }),
             }
         }
@@ -191,15 +195,18 @@ impl Graph {
     /// The step to begin next, if any can be: the first, or with `highest` the one on
     /// which the longest chain stands.
     pub fn next(&self, highest: bool) -> Option<usize> {
-        let is_ready =
-            |node: &Node| node.progress == Progress::Waiting && node.ready.is_some() && !node.held;
-        let mut ready = self.nodes.iter().enumerate().filter(|(_, node)| is_ready(node));
+        let mut ready = self.nodes.iter().enumerate().filter(|(_, node)| node.is_ready());
         let found = match highest {
             // Of equal ones, the first.
             true => ready.reduce(|best, one| if one.1.height > best.1.height { one } else { best }),
             false => ready.next(),
         };
         found.map(|(number, _)| number)
+    }
+
+    /// How many steps could be begun now.
+    pub fn ready(&self) -> usize {
+        self.nodes.iter().filter(|node| node.is_ready()).count()
     }
 
     /// The steps that were not begun, those first that much stands upon.
@@ -221,11 +228,10 @@ impl Graph {
         }
     }
 
-    /// Says that somebody is at step `number` since `now`.
-    pub fn begin(&mut self, number: usize, now: u64) {
+    /// Says that somebody is at step `number`.
+    pub fn begin(&mut self, number: usize) {
         if let Some(node) = self.nodes.get_mut(number) {
             node.progress = Progress::Running;
-            node.began = now;
         }
     }
 

@@ -234,8 +234,8 @@ fn steps_begin_when_what_stands_before_them_is_over() {
     assert_eq!(edges(&graph), ["q<", "c<", "p<c", "b<c", "a<b,q"]);
     // In the plan's order, or what carries the most.
     assert_eq!((graph.next(false), graph.next(true)), (Some(0), Some(1)));
-    graph.begin(0, 8);
-    graph.begin(1, 8);
+    graph.begin(0);
+    graph.begin(1);
     assert_eq!(graph.next(true), None);
     graph.finish(1, true, 9);
     assert_eq!((graph.next(false), graph.next(true)), (Some(2), Some(3)));
@@ -244,13 +244,13 @@ fn steps_begin_when_what_stands_before_them_is_over() {
     assert_eq!(graph.next(true), Some(2));
     graph.hold(3, false);
     for number in [3, 2] {
-        graph.begin(number, 8);
+        graph.begin(number);
         graph.finish(number, true, 10);
     }
     assert_eq!(graph.next(true), None, "a waits for the softdep");
     graph.finish(0, false, 11);
     assert_eq!(graph.next(true), Some(4), "which failed, and so is over");
-    graph.begin(4, 8);
+    graph.begin(4);
     graph.finish(4, true, 12);
     assert!(graph.is_over());
 }
@@ -258,13 +258,13 @@ fn steps_begin_when_what_stands_before_them_is_over() {
 #[test]
 fn what_depends_on_a_failure_can_not_be_reached() {
     let mut graph = graph(&["a", "p", "q"], &[DEP]);
-    graph.begin(0, 8);
+    graph.begin(0);
     graph.finish(0, false, 9);
     let progress: Vec<Progress> = graph.nodes().iter().map(|node| node.progress).collect();
     let lost = Progress::Unreachable(0);
     assert_eq!(progress, [Progress::Failed, lost, lost, lost, Progress::Waiting]);
     assert!(!graph.is_over());
-    graph.begin(4, 8);
+    graph.begin(4);
     graph.finish(4, true, 9);
     assert!(graph.is_over());
 }

@@ -13,7 +13,6 @@ use super::{APPLET, CONFIG, JSON, LOCK, Patience, QUIET, WAIT_FOR};
 use crate::cli::{Args, TRACE, VERBOSE, for_commands};
 use crate::error::{Error, Status};
 use crate::files;
-use crate::kernel::Kernel;
 use crate::kernel::execute::{Failed, Manner, Reason};
 use crate::kernel::explain;
 use crate::kernel::linux::Linux;
@@ -87,19 +86,18 @@ impl<'a> Drive<'a> {
         let began = Instant::now();
         let (log, options) = (self.log, for_commands(self.args, &CONFIG, &QUIET));
         let (explain, verbose) = (log.tells(Level::Error), self.args.has(&VERBOSE));
-        let kernel = || -> Box<dyn Kernel> {
-            Box::new(Linux::new(Root::system(), explain).with_options(options.clone()))
-        };
+        let kernel = Linux::new(Root::system(), explain).with_options(options);
         let starting = |step: &Step| {
             if verbose {
                 // A full standard output does not stop a load.
                 let _ = print(log, &step.told());
             }
         };
-        let tools = Tools { manner: Manner::default(), kernel: &kernel, starting: &starting };
+        let manner = Manner::default();
+        let tools = Tools { manner, kernel: &kernel, brings_more: true, starting: &starting };
         let queue = self.queue;
-        let missing = queue.run(&tools, |workers| self.work(workers, patience, watch, began));
-        let total = watch.now();
+        let missing = queue.run(&tools, |workers| self.work(workers, patience, began));
+        let total = watch.elapsed();
         self.status = self.status.merge(self.gathered.status());
         for warning in self.gathered.sources.modules.take_warnings() {
             self.log.warning(warning);
@@ -136,7 +134,6 @@ impl<'a> Drive<'a> {
         &mut self,
         workers: &Workers<'_>,
         patience: &Patience,
-        watch: &Watch,
         began: Instant,
     ) -> Vec<&'a Path> {
         let args = self.args;
@@ -155,7 +152,7 @@ impl<'a> Drive<'a> {
                 self.tell_failures();
             }
             missing.retain(|path| !path.exists());
-            let mut wait = self.tell_slow(watch.now());
+            let mut wait = SLOW;
             if is_over && self.queue.look(Graph::is_over) {
                 let left = patience.timeout.saturating_sub(began.elapsed());
                 let settle = patience.settle.unwrap_or_default();
@@ -163,10 +160,14 @@ impl<'a> Drive<'a> {
                 if left.is_zero() || (missing.is_empty() && unsettled.is_zero()) {
                     return missing;
                 }
-                let next = if missing.is_empty() { unsettled } else { LOOK };
-                wait = Some(next.min(left));
+                wait = if missing.is_empty() { unsettled } else { LOOK }.min(left);
             }
-            self.queue.wait(self.uevents.as_ref().map(AsFd::as_fd), wait);
+            // What comes while all are busy can wait for them.
+            let is_free = is_over || self.queue.has_idle();
+            let socket = self.uevents.as_ref().filter(|_| is_free);
+            if !self.queue.wait(socket.map(AsFd::as_fd), Some(wait)) && !is_over {
+                self.tell_slow();
+            }
         }
     }
 
@@ -271,27 +272,20 @@ impl<'a> Drive<'a> {
     }
 
     /// Tells which modules take their time: a machine that hangs at boot has no other
-    /// way to say why. Returns after which time to look again, if at all.
-    fn tell_slow(&mut self, now: u64) -> Option<Duration> {
+    /// way to say why.
+    fn tell_slow(&mut self) {
         let running = self.queue.look(|plan| {
             let nodes = plan.nodes().iter().enumerate();
             let running = nodes.filter(|(_, node)| node.progress == Progress::Running);
-            running.map(|(at, node)| (at, node.began, node.step.clone())).collect::<Vec<_>>()
+            running.map(|(at, node)| (at, node.step.clone())).collect::<Vec<_>>()
         });
-        let mut next = None;
-        for (number, began, step) in &running {
-            if self.slow.contains(number) {
-                continue;
+        for (number, step) in running {
+            if !self.slow.contains(&number) {
+                let (module, seconds) = (&step.module, SLOW.as_secs());
+                self.log.warning(format_args!("'{module}' is not done after {seconds} s"));
+                self.slow.push(number);
             }
-            if Duration::from_micros(now.saturating_sub(*began)) < SLOW {
-                next = Some(SLOW);
-                continue;
-            }
-            let (module, seconds) = (&step.module, SLOW.as_secs());
-            self.log.warning(format_args!("'{module}' is not done after {seconds} s"));
-            self.slow.push(*number);
         }
-        next
     }
 
     /// Has the kernel take no more modules, and tells whether it does.

@@ -8,7 +8,6 @@ use crate::cli::{TRACE, VERBOSE};
 use crate::error::{Error, Status};
 use crate::files;
 use crate::format::params;
-use crate::kernel::Kernel;
 use crate::kernel::execute::{Event, Failed};
 use crate::kernel::explain::could_not_insert;
 use crate::kernel::linux::Linux;
@@ -71,15 +70,14 @@ impl Request<'_> {
     fn work(&self, queue: &Queue, targets: &[ModuleName], watch: &Watch) -> Status {
         let (log, options) = (self.log, self.variable());
         let (explain, verbose) = (log.tells(Level::Error), self.args.has(&VERBOSE));
-        let kernel = || -> Box<dyn Kernel> {
-            Box::new(Linux::new(Root::system(), explain).with_options(options.clone()))
-        };
+        let kernel = Linux::new(Root::system(), explain).with_options(options);
         let starting = |step: &Step| {
             if verbose {
                 let _ = print(log, &step.told());
             }
         };
-        let tools = Tools { manner: self.manner(), kernel: &kernel, starting: &starting };
+        let manner = self.manner();
+        let tools = Tools { manner, kernel: &kernel, brings_more: false, starting: &starting };
         let mut record = Record::default();
         let mut failures = Vec::new();
         queue.run(&tools, |workers| {
@@ -110,7 +108,7 @@ impl Request<'_> {
                 queue.wait(None, None);
             }
         });
-        let total = watch.now();
+        let total = watch.elapsed();
         let mut status = Status::Success;
         for target in targets {
             if let Some(failed) = failure(queue, target, &failures) {

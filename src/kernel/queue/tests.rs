@@ -97,15 +97,16 @@ fn run(jobs: usize, refuses: &'static str, compressed: bool) -> (Vec<String>, Ve
             verdict => panic!("{verdict:?}"),
         }
     };
-    let notes: &'static Mutex<Vec<String>> = Box::leak(Box::default());
+    let notes = &Mutex::default();
     // Time enough for every thread to have begun.
     let takes = Duration::from_millis(if compressed { 50 } else { 20 });
-    let kernel = || Box::new(Slow { notes, refuses, takes }) as Box<dyn Kernel>;
-    let tools = Tools { manner: Manner::default(), kernel: &kernel, starting: &|_| {} };
+    let kernel = Slow { notes, refuses, takes };
+    let (manner, brings_more) = (Manner::default(), jobs > 2);
+    let tools = Tools { manner, kernel: &kernel, brings_more, starting: &|_| {} };
     let mut graph = Graph::default();
     graph.add(sources, steps("q"), 0);
     graph.add(sources, steps("a"), 0);
-    let queue = Queue::new(graph, jobs, &Watch::start()).unwrap();
+    let queue = Queue::new(graph, jobs, &Watch::start(true)).unwrap();
     let mut reports = Vec::new();
     queue.run(&tools, |workers| {
         // As a device that comes later wants them.
