@@ -38,17 +38,16 @@ struct Entries {
     directories: Vec<Vec<u8>>,
 }
 
-/// All devices that say which drivers they want, sorted by where they are.
-pub fn walk(system: &Root) -> Vec<Device> {
-    let mut devices = Vec::new();
-    descend(&system.join("/sys/devices"), b"/devices", 0, &mut devices);
-    devices
+/// Calls `found` for each device that says which drivers it wants, sorted by where they
+/// are.
+pub fn walk(system: &Root, found: &mut dyn FnMut(Device)) {
+    descend(&system.join("/sys/devices"), b"/devices", 0, found);
 }
 
-fn descend(directory: &Path, path: &[u8], depth: usize, devices: &mut Vec<Device>) {
+fn descend(directory: &Path, path: &[u8], depth: usize, found: &mut dyn FnMut(Device)) {
     let Some(mut entries) = entries(directory) else { return };
     if let Some(modalias) = modalias(directory, &entries).filter(|modalias| !modalias.is_empty()) {
-        devices.push(Device { path: path.to_vec(), modalias, bound: entries.driver });
+        found(Device { path: path.to_vec(), modalias, bound: entries.driver });
     }
     if depth == DEPTH {
         return;
@@ -56,7 +55,7 @@ fn descend(directory: &Path, path: &[u8], depth: usize, devices: &mut Vec<Device
     entries.directories.sort();
     for name in entries.directories {
         let below = directory.join(std::ffi::OsStr::from_bytes(&name));
-        descend(&below, &[path, b"/", &name].concat(), depth + 1, devices);
+        descend(&below, &[path, b"/", &name].concat(), depth + 1, found);
     }
 }
 
@@ -115,7 +114,8 @@ mod tests {
         write("pci0/c/subsystem", "");
         write("pci0/d/uevent", "MODALIAS=not:a:device\n");
         write("pci0/e/modalias", "\n");
-        let found = walk(&Root::new(dir.path()));
+        let mut found = Vec::new();
+        walk(&Root::new(dir.path()), &mut |device| found.push(device));
         let found: Vec<_> = found
             .iter()
             .map(|device| {

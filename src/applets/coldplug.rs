@@ -2,12 +2,13 @@
 //! `/init` or later.
 //!
 //! ```text
-//! socket for uevents ──────────────────────────────┐ devices that drivers bring
-//! names, modules-load.d, /sys/devices ──▶ one plan ─┴▶ workers ──▶ wait ──▶ report
+//! names, modules-load.d ──▶ one plan ◀── /sys/devices, and then uevents
+//!                              │
+//!                              └▶ workers ──▶ wait ──▶ report
 //! ```
 //!
-//! It listens before it looks, so that no device is missed between the two; each
-//! modalias is looked up once. The configuration holds as for `modprobe -b`.
+//! It listens before it looks, so that no device is missed between the two, and looks
+//! while the first modules are inserted; each modalias is looked up once. The configuration holds as for `modprobe -b`.
 
 mod drive;
 mod gather;
@@ -130,7 +131,9 @@ fn run(args: &Args, log: &Log) -> Status {
         gathered.named(name.as_bytes());
     }
     gathered.listed(&system, is_initramfs(&system));
-    gathered.hardware(&system);
+    if args.has(&DRY_RUN) {
+        gathered.hardware(&system);
+    }
     let (graph, goals) = gathered.plan();
     if args.has(&DRY_RUN) {
         return tell::plan(log, &graph, args.has(&JSON)).merge(gathered.status());

@@ -11,6 +11,7 @@ use super::gather::{Gathered, Who, Wish, from};
 use super::tell::Report;
 use super::{APPLET, CONFIG, JSON, LOCK, Patience, QUIET, WAIT_FOR};
 use crate::cli::{Args, TRACE, VERBOSE, for_commands};
+use crate::devices;
 use crate::error::{Error, Status};
 use crate::files;
 use crate::kernel::execute::{Failed, Manner, Reason};
@@ -138,6 +139,11 @@ impl<'a> Drive<'a> {
     ) -> Vec<&'a Path> {
         let args = self.args;
         let mut missing: Vec<&Path> = args.values(&WAIT_FOR).iter().map(Path::new).collect();
+        // The first drivers are inserted while the last devices are still looked at.
+        devices::walk(self.system, &mut |device| {
+            self.gathered.device(device.modalias);
+            self.add();
+        });
         let mut last_news = Instant::now();
         loop {
             workers.help();
@@ -262,8 +268,13 @@ impl<'a> Drive<'a> {
             }
             self.gathered.hardware(self.system);
         }
+        self.add() || any
+    }
+
+    /// Adds to the plan what was gathered; whether that was anything.
+    fn add(&mut self) -> bool {
         let goals = self.gathered.take();
-        any |= !goals.is_empty();
+        let any = !goals.is_empty();
         for (wish, steps) in goals {
             self.queue.add(self.gathered.sources, steps);
             self.wishes.push(wish);

@@ -91,9 +91,7 @@ impl<'a> Gathered<'a> {
 
     /// Adds what the devices want that are there.
     pub fn hardware(&mut self, system: &Root) {
-        for device in devices::walk(system) {
-            self.device(device.modalias);
-        }
+        devices::walk(system, &mut |device| self.device(device.modalias));
     }
 
     /// Adds what a device wants.

@@ -83,12 +83,14 @@ impl Report<'_> {
 
     /// The devices that no driver has, and that none of this kernel's wants.
     fn without_driver(&self) -> Vec<Device> {
-        let mut devices = devices::walk(self.system);
-        devices.retain(|device| {
+        let mut idle = Vec::new();
+        devices::walk(self.system, &mut |device| {
             let is_driven = !NO_DEVICES.iter().any(|start| device.modalias.starts_with(start));
-            is_driven && !device.bound && resolve(self.sources, &device.modalias).is_empty()
+            if is_driven && !device.bound && resolve(self.sources, &device.modalias).is_empty() {
+                idle.push(device);
+            }
         });
-        devices
+        idle
     }
 
     fn json(&self, idle: &[Device], deferred: &[Vec<u8>]) -> Json {
