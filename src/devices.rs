@@ -16,6 +16,30 @@ use crate::root::Root;
 /// Deeper than any bus.
 const DEPTH: usize = 64;
 
+/// Directories of attributes that many devices have: no device is below them.
+const NO_DEVICES: [&[u8]; 9] = [
+    b"power",
+    b"statistics",
+    b"queue",
+    b"queues",
+    b"mq",
+    b"integrity",
+    b"holders",
+    b"slaves",
+    b"msi_irqs",
+];
+
+/// Classes whose devices want no driver, and of which there are a hundred on any machine.
+const SILENT: [&[u8]; 4] = [
+    b"/devices/virtual/tty",
+    b"/devices/virtual/vc",
+    b"/devices/virtual/mem",
+    b"/devices/virtual/bdi",
+];
+
+/// Processors, blocks of memory and the like: what there is to say stands right below.
+const SYSTEM: &[u8] = b"/devices/system/";
+
 /// A device that says which drivers it wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
@@ -49,7 +73,8 @@ fn descend(directory: &Path, path: &[u8], depth: usize, found: &mut dyn FnMut(De
     if let Some(modalias) = modalias(directory, &entries).filter(|modalias| !modalias.is_empty()) {
         found(Device { path: path.to_vec(), modalias, bound: entries.driver });
     }
-    if depth == DEPTH {
+    let is_leaf = SILENT.contains(&path) || path.strip_prefix(SYSTEM).is_some_and(is_name);
+    if is_leaf || depth == DEPTH {
         return;
     }
     entries.directories.sort();
@@ -57,6 +82,10 @@ fn descend(directory: &Path, path: &[u8], depth: usize, found: &mut dyn FnMut(De
         let below = directory.join(std::ffi::OsStr::from_bytes(&name));
         descend(&below, &[path, b"/", &name].concat(), depth + 1, found);
     }
+}
+
+fn is_name(rest: &[u8]) -> bool {
+    !rest.is_empty() && !rest.contains(&b'/')
 }
 
 fn entries(directory: &Path) -> Option<Entries> {
@@ -70,8 +99,7 @@ fn entries(directory: &Path) -> Option<Entries> {
             b"dev" => found.node = true,
             // A device of ACPI's names is mostly another one's shadow.
             b"driver" | b"physical_node" => found.driver = true,
-            // Every device has it, and it holds none.
-            b"power" => {}
+            name if NO_DEVICES.contains(&name) => {}
             name if entry.file_type().is_ok_and(|kind| kind.is_dir()) => {
                 found.directories.push(name.to_vec());
             }
@@ -114,6 +142,10 @@ mod tests {
         write("pci0/c/subsystem", "");
         write("pci0/d/uevent", "MODALIAS=not:a:device\n");
         write("pci0/e/modalias", "\n");
+        write("system/cpu/modalias", "cpu:x\n");
+        write("system/cpu/cpu0/modalias", "cpu:x\n");
+        write("virtual/tty/tty1/modalias", "no\n");
+        write("virtual/dmi/id/modalias", "dmi:x\n");
         let mut found = Vec::new();
         walk(&Root::new(dir.path()), &mut |device| found.push(device));
         let found: Vec<_> = found
@@ -130,6 +162,8 @@ mod tests {
                 device("/devices/pci0/a", "platform:Fixed MDIO bus", true),
                 device("/devices/pci0/b", "pci:b", false),
                 device("/devices/pci0/c", "auxiliary:y.z", false),
+                device("/devices/system/cpu", "cpu:x", false),
+                device("/devices/virtual/dmi/id", "dmi:x", false),
             ]
         );
     }

@@ -31,6 +31,10 @@ use crate::root::Root;
 /// How often it is looked whether a path is there: not every one comes with a message.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long the kernel's messages are left to gather, unless a worker has something to
+/// say.
+const NAP: Duration = Duration::from_millis(2);
+
 /// After which time it is told that a module is still being inserted.
 const SLOW: Duration = Duration::from_secs(10);
 
@@ -171,7 +175,13 @@ impl<'a> Drive<'a> {
             // What comes while all are busy can wait for them.
             let is_free = is_over || self.queue.has_idle();
             let socket = self.uevents.as_ref().filter(|_| is_free);
-            if !self.queue.wait(socket.map(AsFd::as_fd), Some(wait)) && !is_over {
+            let socket = socket.map(AsFd::as_fd);
+            let is_news = self.queue.wait(socket, Some(wait));
+            if is_news && socket.is_some() {
+                // One message seldom comes alone.
+                self.queue.wait(None, Some(NAP));
+            }
+            if !is_news && !is_over {
                 self.tell_slow();
             }
         }
