@@ -131,7 +131,9 @@ fn run(args: &Args, log: &Log) -> Status {
         gathered.named(name.as_bytes());
     }
     gathered.listed(&system, is_initramfs(&system));
-    if args.has(&DRY_RUN) {
+    // With options for an alias, who leads to a module has to be known before it is
+    // inserted for somebody else.
+    if args.has(&DRY_RUN) || config.has_options_of_aliases() {
         gathered.hardware(&system);
     }
     let (graph, goals) = gathered.plan();

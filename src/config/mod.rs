@@ -120,6 +120,12 @@ impl Config {
         texts.join(&b' ')
     }
 
+    /// Whether options are set for anything that is no module's name.
+    pub fn has_options_of_aliases(&self) -> bool {
+        let is_alias = |c: &u8| matches!(c, b':' | b'*' | b'?' | b'[');
+        self.options.iter().any(|(key, _)| key.iter().any(is_alias))
+    }
+
     /// Whether a `blacklist` line names the module.
     pub fn is_blacklisted(&self, name: &ModuleName) -> bool {
         self.blacklist.contains(name)

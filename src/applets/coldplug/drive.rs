@@ -143,11 +143,13 @@ impl<'a> Drive<'a> {
     ) -> Vec<&'a Path> {
         let args = self.args;
         let mut missing: Vec<&Path> = args.values(&WAIT_FOR).iter().map(Path::new).collect();
-        // The first drivers are inserted while the last devices are still looked at.
-        devices::walk(self.system, &mut |device| {
-            self.gathered.device(device.modalias);
-            self.add();
-        });
+        if !self.gathered.has_looked {
+            // The first drivers are inserted while the last devices are still looked at.
+            devices::walk(self.system, &mut |device| {
+                self.gathered.device(device.modalias);
+                self.add();
+            });
+        }
         let mut last_news = Instant::now();
         loop {
             workers.help();

@@ -45,6 +45,8 @@ pub struct Gathered<'a> {
     seen: BTreeSet<Vec<u8>>,
     goals: Vec<Goal>,
     status: Status,
+    /// Whether the devices were looked at.
+    pub has_looked: bool,
 }
 
 impl<'a> Gathered<'a> {
@@ -52,7 +54,8 @@ impl<'a> Gathered<'a> {
     pub fn new(sources: Sources<'a>, state: &'a State, log: &'a Log) -> Self {
         let policy = Policy { blacklist_names: true, ..Policy::default() };
         let (seen, goals) = (BTreeSet::new(), Vec::new());
-        Self { sources, state, log, policy, seen, goals, status: Status::Success }
+        let (status, has_looked) = (Status::Success, false);
+        Self { sources, state, log, policy, seen, goals, status, has_looked }
     }
 
     /// Whether everything that was asked for is known.
@@ -91,6 +94,7 @@ impl<'a> Gathered<'a> {
 
     /// Adds what the devices want that are there.
     pub fn hardware(&mut self, system: &Root) {
+        self.has_looked = true;
         devices::walk(system, &mut |device| self.device(device.modalias));
     }
 
