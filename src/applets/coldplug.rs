@@ -20,7 +20,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::applets::module_dir;
-use crate::cli::{self, Applet, Args, Opt, SYSLOG, TRACE, VERBOSE, jobs};
+use crate::cli::{
+    self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
+};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::kernel::linux::is_initramfs;
@@ -45,12 +47,6 @@ static JOBS: Opt = Opt { help: "Insert with N workers at once (processors + 2)",
 static LOCK: Opt = Opt::long("lock", "At the end, have the kernel take no more modules");
 static DRY_RUN: Opt = Opt::switch('n', "dry-run", "Print what would be inserted, and don't do it");
 static JSON: Opt = Opt::long("json", "Print a report as JSON; with -n, the plan");
-static CONFIG: Opt =
-    Opt::value('C', "config", "PATH", "Read PATH in place of the modprobe.d directories");
-static DIRNAME: Opt = Opt::value('d', "dirname", "DIR", "Look for modules in DIR/lib/modules");
-static SET_VERSION: Opt =
-    Opt::value('S', "set-version", "RELEASE", "Use this release in place of 'uname -r'");
-static QUIET: Opt = Opt::switch('q', "quiet", "Print no errors");
 
 /// The command.
 pub static APPLET: Applet = Applet {

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use crate::applets::module_dir;
 use crate::cli::{
-    Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, MODPROBE_OPTIONS, Opt, SYSLOG,
-    TRACE, VERBOSE, jobs,
+    Applet, Args, CONFIG, DIRNAME, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, MODPROBE_OPTIONS,
+    Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
 };
 use crate::config::Config;
 use crate::error::Status;
@@ -52,12 +52,6 @@ static IGNORE_COMMANDS: Opt =
         .also(&["ignore-remove"]);
 static USE_BLACKLIST: Opt =
     Opt::switch('b', "use-blacklist", "Apply the blacklist to module names, too");
-static CONFIG: Opt =
-    Opt::value('C', "config", "PATH", "Read PATH in place of the modprobe.d directories");
-static DIRNAME: Opt = Opt::value('d', "dirname", "DIR", "Look for modules in DIR/lib/modules");
-static SET_VERSION: Opt =
-    Opt::value('S', "set-version", "RELEASE", "Use this release in place of 'uname -r'");
-static QUIET: Opt = Opt::switch('q', "quiet", "Print no errors");
 
 /// The command.
 pub static APPLET: Applet = Applet {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::{Args, Opt, SYSLOG, VERBOSE};
+use super::{Args, CONFIG, QUIET, SYSLOG, VERBOSE};
 
 /// What modprobe's command line starts with, and what the commands of modprobe.d get.
 pub const MODPROBE_OPTIONS: &str = "MODPROBE_OPTIONS";
@@ -27,12 +27,11 @@ pub fn split(text: OsString) -> Vec<OsString> {
 }
 
 /// What starts the command lines of the modprobes that commands of modprobe.d call: they
-/// are to do as the one that calls the commands, whose options are `args`. `config` and
-/// `quiet` are what it calls these.
-pub fn for_commands(args: &Args, config: &Opt, quiet: &Opt) -> Vec<u8> {
+/// are to do as the one that calls the commands, whose options are `args`.
+pub fn for_commands(args: &Args) -> Vec<u8> {
     let mut options = std::env::var_os(MODPROBE_OPTIONS).unwrap_or_default().into_vec();
     let own = args.own();
-    for path in own.values(config) {
+    for path in own.values(&CONFIG) {
         let quote: &[u8] = match path.as_bytes() {
             path if path.contains(&b'"') => b"'",
             path if path.contains(&b' ') || path.contains(&b'\'') => b"\"",
@@ -42,7 +41,7 @@ pub fn for_commands(args: &Args, config: &Opt, quiet: &Opt) -> Vec<u8> {
             .into_iter()
             .for_each(|part| options.extend_from_slice(part));
     }
-    for (option, text) in [(&SYSLOG, b" -s"), (quiet, b" -q"), (&VERBOSE, b" -v")] {
+    for (option, text) in [(&SYSLOG, b" -s"), (&QUIET, b" -q"), (&VERBOSE, b" -v")] {
         (0..own.count(option)).for_each(|_| options.extend_from_slice(text));
     }
     options.trim_ascii_start().to_vec()

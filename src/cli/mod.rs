@@ -87,6 +87,16 @@ pub static SYSLOG: Opt = Opt::switch('s', "syslog", "Log to syslog, not to stand
 /// `-v`, of every applet that acts.
 pub static VERBOSE: Opt =
     Opt { counts: true, ..Opt::switch('v', "verbose", "Say what is done; twice, say how") };
+/// `-C`, of every applet that finds modules by name.
+pub static CONFIG: Opt =
+    Opt::value('C', "config", "PATH", "Read PATH in place of the modprobe.d directories");
+/// `-d`, of every applet that finds modules by name.
+pub static DIRNAME: Opt = Opt::value('d', "dirname", "DIR", "Look for modules in DIR/lib/modules");
+/// `-S`, of every applet that finds modules by name.
+pub static SET_VERSION: Opt =
+    Opt::value('S', "set-version", "RELEASE", "Use this release in place of 'uname -r'");
+/// `-q`, of every applet that finds modules by name.
+pub static QUIET: Opt = Opt::switch('q', "quiet", "Print no errors");
 /// `-f`, of every applet that acts.
 pub static FORCE: Opt = Opt::switch('f', "force", "Same as both --force-... options");
 /// `-j`, of every applet that inserts many modules.

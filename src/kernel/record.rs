@@ -9,6 +9,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::explain;
 use super::queue::{Queue, Report};
+use crate::error::Error;
 use crate::files;
 use crate::format::compression::Kind;
 use crate::format::elf::ModuleElf;
@@ -66,23 +67,28 @@ impl Record {
         });
     }
 
-    /// The whole run of `command`, which took `total` microseconds.
-    pub fn finish(
+    /// Writes the whole run of `command` to `file`, with modules of `modules` and a plan in
+    /// `queue`, which took `total` microseconds.
+    pub fn save(
         mut self,
+        file: &OsStr,
         command: &str,
         modules: &ModuleDir,
         queue: &Queue,
         total: u64,
-    ) -> Trace {
+    ) -> Result<(), Error> {
         let system = Root::system();
         self.modules.iter_mut().for_each(|module| measure(&system, module));
-        Trace {
+        let trace = Trace {
             command: command.to_owned(),
             release: modules.path().file_name().unwrap_or_default().as_bytes().to_vec(),
             jobs: queue.jobs(),
             total,
             modules: self.modules,
-        }
+        };
+        let path = Path::new(file);
+        files::save(path, trace.document().as_bytes())
+            .map_err(|error| Error::new(format!("could not write {}", path.display()), error))
     }
 }
 

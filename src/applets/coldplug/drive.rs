@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::gather::{Gathered, Who, Wish, from};
 use super::tell::Report;
-use super::{APPLET, CONFIG, JSON, LOCK, Patience, QUIET, WAIT_FOR};
+use super::{APPLET, JSON, LOCK, Patience, WAIT_FOR};
 use crate::cli::{Args, TRACE, VERBOSE, for_commands};
 use crate::devices;
 use crate::error::{Error, Status};
@@ -89,7 +89,7 @@ impl<'a> Drive<'a> {
     /// Runs, tells what came of it, and locks.
     pub fn run(mut self, patience: &Patience, watch: &Watch) -> Status {
         let began = Instant::now();
-        let (log, options) = (self.log, for_commands(self.args, &CONFIG, &QUIET));
+        let (log, options) = (self.log, for_commands(self.args));
         let (explain, verbose) = (log.tells(Level::Error), self.args.has(&VERBOSE));
         let kernel = Linux::new(Root::system(), explain).with_options(options);
         let starting = |step: &Step| {
@@ -122,12 +122,9 @@ impl<'a> Drive<'a> {
         self.status =
             self.status.merge(report.tell(self.log, patience.timeout, self.args.has(&JSON)));
         if let Some(file) = self.args.value(&TRACE) {
-            let trace =
-                std::mem::take(&mut self.record).finish(APPLET.name, modules.modules, queue, total);
-            let path = Path::new(file);
-            if let Err(error) = files::save(path, trace.document().as_bytes()) {
-                let doing = format!("could not write {}", path.display());
-                self.status = self.log.error(Error::new(doing, error));
+            let record = std::mem::take(&mut self.record);
+            if let Err(error) = record.save(file, APPLET.name, modules.modules, queue, total) {
+                self.status = self.log.error(error);
             }
         }
         self.status

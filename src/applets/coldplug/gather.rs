@@ -70,8 +70,8 @@ impl<'a> Gathered<'a> {
         }
         let name = String::from_utf8_lossy(name);
         let directory = self.sources.modules.path().display();
-        let error = format_args!("Module {name} not found in directory {directory}");
-        self.status = self.log.error(error);
+        self.status =
+            self.log.error(format_args!("Module {name} not found in directory {directory}"));
     }
 
     /// Adds what the lists name. A list may be for other kernels, too.

@@ -1,12 +1,9 @@
 //! `-j` and `--trace`: all goals as one plan, done by several workers.
 
-use std::path::Path;
-
 use super::request::{GivenUp, Judged, Request};
 use super::{ALL, APPLET, FIRST_TIME};
 use crate::cli::{TRACE, VERBOSE};
 use crate::error::{Error, Status};
-use crate::files;
 use crate::format::params;
 use crate::kernel::execute::{Event, Failed};
 use crate::kernel::explain::could_not_insert;
@@ -116,11 +113,9 @@ impl Request<'_> {
             }
         }
         if let Some(file) = self.args.value(&TRACE) {
-            let trace = record.finish(APPLET.name, self.sources.modules, queue, total);
-            let path = Path::new(file);
-            if let Err(error) = files::save(path, trace.document().as_bytes()) {
-                let doing = format!("could not write {}", path.display());
-                status = self.log.error(Error::new(doing, error));
+            let modules = self.sources.modules;
+            if let Err(error) = record.save(file, APPLET.name, modules, queue, total) {
+                status = self.log.error(error);
             }
         }
         status

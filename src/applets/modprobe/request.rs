@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{
-    ALL, CONFIG, DRY_RUN, FIRST_TIME, IGNORE_COMMANDS, JSON, QUIET, REMOVE, REMOVE_DEPENDENCIES,
-    REMOVE_HOLDERS, SHOW_DEPENDS, USE_BLACKLIST,
+    ALL, DRY_RUN, FIRST_TIME, IGNORE_COMMANDS, JSON, REMOVE, REMOVE_DEPENDENCIES, REMOVE_HOLDERS,
+    SHOW_DEPENDS, USE_BLACKLIST,
 };
 use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
 use crate::error::{Error, Status};
@@ -170,7 +170,7 @@ impl Request<'_> {
 
     /// Options for the commands.
     pub fn variable(&self) -> Vec<u8> {
-        for_commands(self.args, &CONFIG, &QUIET)
+        for_commands(self.args)
     }
 
     /// How steps are done.
