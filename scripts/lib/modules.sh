@@ -42,7 +42,11 @@ kernel_headers() {
     if [ ! -d "$dir" ]; then
         echo "fetching headers of $rel" >&2
         tmp=$(mktemp -d "$cache/tmp.XXXXXX")
-        fetch_headers "$tmp" || die "could not fetch headers of $rel"
+        if ! fetch_headers "$tmp"; then
+            # The mirror may have a newer kernel by now, which the next run takes.
+            refresh_lists
+            fetch_headers "$tmp" || die "could not fetch headers of $rel $version: try again"
+        fi
         mv -T "$tmp/root" "$dir" 2>/dev/null || [ -d "$dir" ]
         rm -rf "$tmp"
     fi

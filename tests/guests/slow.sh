@@ -18,7 +18,7 @@ for how in "modprobe -a -j 8" "nanomod coldplug --jobs 8"; do
     # One after the other they take 1600 ms, the longest chain 600.
     expect 0 "$how" elapsed /sbin/$how $slow
     check "is silent" test ! -s err
-    check "takes little more than the longest chain" took_less 1100
+    check "takes little more than the longest chain" took_less 1300
     check "all is there" loaded $slow
     check "a dependency has its options" parameter slow_2 value 2
     check "a name has its options" parameter slow_4 value 4
