@@ -119,3 +119,10 @@ check "is silent" silent
 check "loaded" loaded mac_roman sd_mod
 umount root/sys root/proc root
 clean
+
+# A quarter of a machine with 64 MiB, in kilobytes.
+limited() { (ulimit -v 16384 && coldplug "$@"); }
+expect 0 "with little memory" limited minix mac-roman overlay nls_cp437
+check "is silent" silent
+check "loaded" loaded minix mac_roman overlay nls_cp437
+clean
