@@ -21,8 +21,8 @@ use crate::root::Root;
 const NAMES: usize = 8;
 
 /// How modaliases start of what is there to be known, and not to be driven: the firmware's
-/// own tables, the board, and processors.
-const NO_DEVICES: [&[u8]; 3] = [b"acpi:LNX", b"dmi:", b"cpu:"];
+/// own tables, the board, processors, and input, which has handlers.
+const NO_DEVICES: [&[u8]; 4] = [b"acpi:LNX", b"dmi:", b"cpu:", b"input:"];
 
 /// Devices whose driver asked to be called again later, with its reason.
 const DEFERRED: &str = "/sys/kernel/debug/devices_deferred";
