@@ -48,6 +48,11 @@ impl Log {
         Self { applet, level, syslog: syslog || !entry::stderr_is_open() }
     }
 
+    /// The same, telling nothing.
+    pub fn silenced(&self) -> Self {
+        Self { level: Level::Silent, ..*self }
+    }
+
     /// Whether messages of `level` are told.
     pub fn tells(&self, level: Level) -> bool {
         level <= self.level

@@ -19,11 +19,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use crate::applets::module_dir;
+use crate::applets::{configuration, module_dir};
 use crate::cli::{
     self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
 };
-use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::kernel::linux::is_initramfs;
 use crate::kernel::queue::{MOST_JOBS, Queue};
@@ -88,13 +87,8 @@ struct Patience {
 
 fn run(args: &Args, log: &Log) -> Status {
     let watch = Watch::start(args.has(&TRACE));
-    let silent;
-    let log = if args.has(&QUIET) {
-        silent = Log::new(APPLET.name, Level::Silent, args.has(&SYSLOG));
-        &silent
-    } else {
-        log
-    };
+    let silenced = args.has(&QUIET).then(|| log.silenced());
+    let log = silenced.as_ref().unwrap_or(log);
     let (patience, jobs) = match (patience(args), jobs(args)) {
         (Ok(patience), Ok(jobs)) => (patience, jobs.unwrap_or_else(default_jobs)),
         (Err(error), _) | (_, Err(error)) => return log.error(error),
@@ -108,13 +102,7 @@ fn run(args: &Args, log: &Log) -> Status {
     let system = Root::system();
     // The process ends with these: nothing is gained by giving them back.
     let modules = ManuallyDrop::new(modules);
-    let config = ManuallyDrop::new(Config::load(&system, args.values(&CONFIG), modules.path()));
-    for error in &config.errors {
-        log.error(error);
-    }
-    for warning in &config.warnings {
-        log.warning(warning);
-    }
+    let config = ManuallyDrop::new(configuration(args, &modules, log));
     if !modules.is_indexed() && state::has_module_support(&system) {
         let directory = modules.path().display();
         let message = "no modules.dep.bin or modules.dep in";

@@ -16,7 +16,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Applet, Args};
+use crate::cli::{Applet, Args, CONFIG};
+use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::files;
 use crate::format::trace::Trace;
@@ -102,6 +103,19 @@ fn module_dir(
         None => self::release()?,
     };
     Ok(ModuleDir::new(&root, &release))
+}
+
+/// The configuration for `modules` that the options of `args` ask for. What is wrong with
+/// it is told.
+fn configuration(args: &Args, modules: &ModuleDir, log: &Log) -> Config {
+    let config = Config::load(&Root::system(), args.values(&CONFIG), modules.path());
+    for error in &config.errors {
+        log.error(error);
+    }
+    for warning in &config.warnings {
+        log.warning(warning);
+    }
+    config
 }
 
 /// The trace that the one operand of `applet` names; `-` is standard input.

@@ -14,17 +14,15 @@ use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use crate::applets::module_dir;
+use crate::applets::{configuration, module_dir};
 use crate::cli::{
     Applet, Args, CONFIG, DIRNAME, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, MODPROBE_OPTIONS,
     Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
 };
-use crate::config::Config;
 use crate::error::Status;
 use crate::kernel::watch::Watch;
 use crate::output::{Level, Log};
 use crate::resolve::Sources;
-use crate::root::Root;
 use request::Request;
 
 static ALL: Opt = Opt::switch('a', "all", "Every NAME is a module: insert them all");
@@ -95,13 +93,8 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
 
 fn run(args: &Args, log: &Log) -> Status {
     let watch = Watch::start(args.has(&TRACE));
-    let silent;
-    let log = if args.has(&QUIET) {
-        silent = Log::new(APPLET.name, Level::Silent, args.has(&SYSLOG));
-        &silent
-    } else {
-        log
-    };
+    let silenced = args.has(&QUIET).then(|| log.silenced());
+    let log = silenced.as_ref().unwrap_or(log);
     if args.operands.is_empty() && !args.has(&SHOW_CONFIG) {
         return log.error("missing parameters. See -h.");
     }
@@ -131,14 +124,7 @@ fn run(args: &Args, log: &Log) -> Status {
     // The process ends with these: nothing is gained by giving them back, and
     // the kernel's calls of modprobe have a few system calls less.
     let modules = ManuallyDrop::new(modules);
-    let config =
-        ManuallyDrop::new(Config::load(&Root::system(), args.values(&CONFIG), modules.path()));
-    for error in &config.errors {
-        log.error(error);
-    }
-    for warning in &config.warnings {
-        log.warning(warning);
-    }
+    let config = ManuallyDrop::new(configuration(args, &modules, log));
     let sources = Sources { config: &config, modules: &modules };
     let request = Request { args, log, sources, wait };
     let status = if args.has(&SHOW_CONFIG) {

@@ -14,6 +14,12 @@ pub fn could_not_insert(name: &ModuleName, cause: impl Into<Cause>) -> Error {
     Error::new(format!("could not insert '{name}'"), cause)
 }
 
+/// That no module of `modules` is called `name`.
+pub fn not_found(name: &[u8], modules: &ModuleDir) -> Error {
+    let (name, directory) = (String::from_utf8_lossy(name), modules.path().display());
+    Error::said(format!("Module {name} not found in directory {directory}"))
+}
+
 /// That `target` was not inserted, as `module`, it or a dependency, is denied at `place`.
 pub fn denied(target: &ModuleName, module: &ModuleName, place: &str) -> Error {
     let error = could_not_insert(target, format!("denied by {place}"));

@@ -159,7 +159,7 @@ impl Prepared {
     }
 
     fn decompress(&mut self, kernel: &dyn Kernel, watch: &mut Watch) -> Result<(), Failure> {
-        let content = watch.time(PhaseKind::Read, || self.content()).map_err(Failure::File)?;
+        let content = watch.time(PhaseKind::Read, || whole(&self.file)).map_err(Failure::File)?;
         watch.time(PhaseKind::Decompress, || {
             let image = files::decompressed(self.kind, &content).map_err(Failure::Compression)?;
             drop(content);
@@ -172,11 +172,6 @@ impl Prepared {
             });
             Ok(())
         })
-    }
-
-    /// All that is in the file.
-    fn content(&self) -> io::Result<Vec<u8>> {
-        whole(&self.file)
     }
 }
 
@@ -246,7 +241,7 @@ fn insert_prepared(
         module.decompress(kernel, watch)?;
     }
     let image = match module.image {
-        None => module.content().map_err(Failure::File)?,
+        None => whole(&module.file).map_err(Failure::File)?,
         Some(Image::Bytes(bytes)) => bytes,
         Some(Image::File(memory)) => {
             match watch.time(PhaseKind::Kernel, || kernel.finit_module(&memory, params, flags)) {

@@ -25,6 +25,7 @@ use super::load::{Prepared, Route};
 use super::watch::Watch;
 use crate::files;
 use crate::format::trace::Phase;
+use crate::output::{Log, print};
 use crate::plan::graph::{Graph, Progress};
 use crate::plan::{Action, Step};
 use crate::resolve::Sources;
@@ -101,8 +102,8 @@ pub struct Tools<'a> {
     pub kernel: &'a (dyn Kernel + Sync),
     /// Whether who drives it may have more to do for a worker that has nothing.
     pub brings_more: bool,
-    /// Is told of each step before it is done.
-    pub starting: &'a (dyn Fn(&Step) + Sync),
+    /// Where each step is told before it is done, if somebody wants to know.
+    pub verbose: Option<&'a Log>,
 }
 
 /// Those who work at a queue.
@@ -194,7 +195,10 @@ impl Queue {
         loop {
             if let Some(task) = inner.next(self.jobs > 1) {
                 drop(inner);
-                (tools.starting)(&task.step);
+                if let Some(log) = tools.verbose {
+                    // A full standard output does not stop a load.
+                    let _ = print(log, &task.step.told());
+                }
                 inner = self.perform(task, worker, tools, &mut watch);
             } else if once || inner.closed {
                 return;

@@ -79,6 +79,16 @@ impl Graph {
         self.nodes.iter().position(|node| node.step.module == *name)
     }
 
+    /// The node whose failure keeps module `name` away, if it can't be had any more.
+    pub fn failure(&self, name: &ModuleName) -> Option<usize> {
+        let number = self.find(name)?;
+        match self.nodes.get(number)?.progress {
+            Progress::Failed => Some(number),
+            Progress::Unreachable(failed) => Some(failed),
+            _ => None,
+        }
+    }
+
     /// What has to be over before node `number` begins.
     pub fn before(&self, number: usize) -> impl Iterator<Item = usize> {
         let node = self.nodes.get(number).into_iter();

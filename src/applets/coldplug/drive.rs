@@ -24,8 +24,8 @@ use crate::kernel::uevent::{self, Uevents};
 use crate::kernel::watch::Watch;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
+use crate::plan::Action;
 use crate::plan::graph::{Graph, Progress};
-use crate::plan::{Action, Step};
 use crate::root::Root;
 
 /// How often it is looked whether a path is there: not every one comes with a message.
@@ -89,17 +89,11 @@ impl<'a> Drive<'a> {
     /// Runs, tells what came of it, and locks.
     pub fn run(mut self, patience: &Patience, watch: &Watch) -> Status {
         let began = Instant::now();
-        let (log, options) = (self.log, for_commands(self.args));
-        let (explain, verbose) = (log.tells(Level::Error), self.args.has(&VERBOSE));
-        let kernel = Linux::new(Root::system(), explain).with_options(options);
-        let starting = |step: &Step| {
-            if verbose {
-                // A full standard output does not stop a load.
-                let _ = print(log, &step.told());
-            }
-        };
+        let kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
+        let kernel = kernel.with_options(for_commands(self.args));
+        let verbose = self.args.has(&VERBOSE).then_some(self.log);
         let manner = Manner::default();
-        let tools = Tools { manner, kernel: &kernel, brings_more: true, starting: &starting };
+        let tools = Tools { manner, kernel: &kernel, brings_more: true, verbose };
         let queue = self.queue;
         let missing = queue.run(&tools, |workers| self.work(workers, patience, began));
         let total = watch.elapsed();
@@ -210,32 +204,19 @@ impl<'a> Drive<'a> {
     /// Tells of wishes that can't come true, each once.
     fn tell_failures(&mut self) {
         for wish in std::mem::take(&mut self.wishes) {
-            let progress = self.queue.look(|plan| {
-                let number = plan.find(&wish.target)?;
-                Some((number, plan.nodes().get(number)?.progress))
-            });
-            let failed = match progress {
-                Some((number, Progress::Failed)) | Some((_, Progress::Unreachable(number))) => {
-                    self.failures.iter().find(|(at, _)| *at == number)
-                }
-                Some((_, Progress::Waiting | Progress::Running)) => {
-                    self.wishes.push(wish);
-                    continue;
-                }
-                _ => continue,
-            };
-            if let Some((_, failed)) = failed {
-                let status = match self.told.contains(&wish.target) {
-                    // Other devices want it, too.
-                    true if wish.who == Who::Device => Status::Success,
-                    _ => self.tell_failure(&wish, failed),
-                };
-                self.status = self.status.merge(status);
-                self.told.push(wish.target);
-            } else {
-                // Its step is over, but not told yet.
+            let number = self.queue.look(|plan| plan.failure(&wish.target));
+            let failed = self.failures.iter().find(|(at, _)| Some(*at) == number);
+            let Some((_, failed)) = failed else {
                 self.wishes.push(wish);
-            }
+                continue;
+            };
+            let status = match self.told.contains(&wish.target) {
+                // Other devices want it, too.
+                true if wish.who == Who::Device => Status::Success,
+                _ => self.tell_failure(&wish, failed),
+            };
+            self.status = self.status.merge(status);
+            self.told.push(wish.target);
         }
     }
 

@@ -65,13 +65,9 @@ impl<'a> Gathered<'a> {
 
     /// Adds a name of the command line.
     pub fn named(&mut self, name: &[u8]) {
-        if self.wanted(name, b"", &Who::Caller) {
-            return;
+        if !self.wanted(name, b"", &Who::Caller) {
+            self.status = self.log.error(explain::not_found(name, self.sources.modules));
         }
-        let name = String::from_utf8_lossy(name);
-        let directory = self.sources.modules.path().display();
-        self.status =
-            self.log.error(format_args!("Module {name} not found in directory {directory}"));
     }
 
     /// Adds what the lists name. A list may be for other kernels, too.
@@ -80,10 +76,7 @@ impl<'a> Gathered<'a> {
         for line in modules_load::listed(system, initramfs, &mut errors) {
             let who = Who::List(line.place);
             if !self.wanted(&line.name, &line.options, &who) {
-                let name = String::from_utf8_lossy(&line.name);
-                let directory = self.sources.modules.path().display();
-                let error =
-                    Error::said(format!("Module {name} not found in directory {directory}"));
+                let error = explain::not_found(&line.name, self.sources.modules);
                 self.log.warning(from(error, &who));
             }
         }
@@ -113,12 +106,12 @@ impl<'a> Gathered<'a> {
 
     /// All that was added, as a plan.
     pub fn plan(&mut self) -> (Graph, Vec<Wish>) {
-        let mut graph = Graph::default();
+        let (goals, mut graph) = (self.take(), Graph::default());
         let add = |(wish, steps)| {
             graph.add(self.sources, steps, 0);
             wish
         };
-        let wishes = std::mem::take(&mut self.goals).into_iter().map(add).collect();
+        let wishes = goals.into_iter().map(add).collect();
         (graph, wishes)
     }
 

@@ -131,9 +131,8 @@ pub fn plan(log: &Log, graph: &Graph, json: bool) -> Status {
     let steps =
         steps.filter(|(_, node)| !matches!(node.step.action, Action::Builtin | Action::Missing));
     if !json {
-        let line = |node: &[u8]| [node, b"\n"].concat();
-        let lines = steps.filter_map(|(_, node)| Some(line(&node.step.line()?)));
-        return print(log, &lines.flatten().collect::<Vec<u8>>());
+        let lines = steps.flat_map(|(_, node)| node.step.told());
+        return print(log, &lines.collect::<Vec<u8>>());
     }
     let steps = steps.map(|(number, node)| {
         let before = graph.before(number).filter_map(|at| graph.nodes().get(at));

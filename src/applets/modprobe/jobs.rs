@@ -2,7 +2,7 @@
 
 use super::request::{GivenUp, Judged, Request};
 use super::{ALL, APPLET, FIRST_TIME};
-use crate::cli::{TRACE, VERBOSE};
+use crate::cli::{TRACE, VERBOSE, for_commands};
 use crate::error::{Error, Status};
 use crate::format::params;
 use crate::kernel::execute::{Event, Failed};
@@ -12,9 +12,9 @@ use crate::kernel::queue::{Queue, Tools};
 use crate::kernel::record::Record;
 use crate::kernel::watch::Watch;
 use crate::name::ModuleName;
-use crate::output::{Level, print};
-use crate::plan::graph::{Graph, Progress};
-use crate::plan::{self, Action, Step};
+use crate::output::Level;
+use crate::plan::graph::Graph;
+use crate::plan::{self, Action};
 use crate::root::Root;
 use crate::state::State;
 
@@ -65,18 +65,12 @@ impl Request<'_> {
     }
 
     fn work(&self, queue: &Queue, targets: &[ModuleName], watch: &Watch) -> Status {
-        let (log, options) = (self.log, self.variable());
-        let (explain, verbose) = (log.tells(Level::Error), self.args.has(&VERBOSE));
-        let kernel = Linux::new(Root::system(), explain).with_options(options);
-        let starting = |step: &Step| {
-            if verbose {
-                let _ = print(log, &step.told());
-            }
-        };
-        let manner = self.manner();
-        let tools = Tools { manner, kernel: &kernel, brings_more: false, starting: &starting };
+        let kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
+        let kernel = kernel.with_options(for_commands(self.args));
+        let verbose = self.args.has(&VERBOSE).then_some(self.log);
+        let tools = Tools { manner: self.manner(), kernel: &kernel, brings_more: false, verbose };
         let mut record = Record::default();
-        let mut failures = Vec::new();
+        let mut failures: Vec<(usize, Failed)> = Vec::new();
         queue.run(&tools, |workers| {
             loop {
                 workers.help();
@@ -108,7 +102,8 @@ impl Request<'_> {
         let total = watch.elapsed();
         let mut status = Status::Success;
         for target in targets {
-            if let Some(failed) = failure(queue, target, &failures) {
+            let number = queue.look(|plan| plan.failure(target));
+            if let Some((_, failed)) = failures.iter().find(|(at, _)| Some(*at) == number) {
                 status = status.merge(self.failed(target, failed));
             }
         }
@@ -120,21 +115,4 @@ impl Request<'_> {
         }
         status
     }
-}
-
-/// Why `target` is not there, if it is not.
-fn failure<'f>(
-    queue: &Queue,
-    target: &ModuleName,
-    failures: &'f [(usize, Failed)],
-) -> Option<&'f Failed> {
-    let number = queue.look(|plan| {
-        let number = plan.find(target)?;
-        match plan.nodes().get(number)?.progress {
-            Progress::Failed => Some(number),
-            Progress::Unreachable(failed) => Some(failed),
-            _ => None,
-        }
-    })?;
-    failures.iter().find(|(at, _)| *at == number).map(|(_, failed)| failed)
 }

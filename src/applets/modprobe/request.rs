@@ -138,7 +138,7 @@ impl Request<'_> {
         reached: &mut dyn FnMut(&Goal),
     ) -> Status {
         let kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
-        let kernel = kernel.with_options(self.variable());
+        let kernel = kernel.with_options(for_commands(self.args));
         let mut executor = Executor::new(&kernel, self.manner());
         let mut shown = Vec::new();
         let mut status = Status::Success;
@@ -166,11 +166,6 @@ impl Request<'_> {
             status = status.merge(print(self.log, Json::List(shown).document().as_bytes()));
         }
         status
-    }
-
-    /// Options for the commands.
-    pub fn variable(&self) -> Vec<u8> {
-        for_commands(self.args)
     }
 
     /// How steps are done.
@@ -215,7 +210,7 @@ impl Request<'_> {
             };
             self.log.error(format_args!("{message} {directory} ({hint})"));
         }
-        Error::said(format!("Module {name} not found in directory {directory}"))
+        explain::not_found(operand.as_bytes(), self.sources.modules)
     }
 
     /// Shows a goal, or does it.

@@ -102,7 +102,7 @@ fn run(jobs: usize, refuses: &'static str, compressed: bool) -> (Vec<String>, Ve
     let takes = Duration::from_millis(if compressed { 50 } else { 20 });
     let kernel = Slow { notes, refuses, takes };
     let (manner, brings_more) = (Manner::default(), jobs > 2);
-    let tools = Tools { manner, kernel: &kernel, brings_more, starting: &|_| {} };
+    let tools = Tools { manner, kernel: &kernel, brings_more, verbose: None };
     let mut graph = Graph::default();
     graph.add(sources, steps("q"), 0);
     graph.add(sources, steps("a"), 0);
