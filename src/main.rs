@@ -4,6 +4,8 @@
 //! The name it is called by, or its first argument, picks the applet:
 //! `argv` → [`cli`] → applet → resolve → plan → execute → exit status.
 #![cfg_attr(not(test), no_main)]
+// What one part of the program needs is there without it, too.
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
 
 mod applets;
 mod cli;

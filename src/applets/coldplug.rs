@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use crate::applets::{configuration, module_dir};
+use crate::applets::{configuration, module_dir, wants_json, wants_trace};
 use crate::cli::{
     self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
 };
@@ -50,7 +50,7 @@ static JSON: Opt = Opt::long("json", "Print a report as JSON; with -n, the plan"
 /// The command.
 pub static APPLET: Applet = Applet {
     name: "coldplug",
-    about: "Insert the modules that this machine's hardware needs, with what they need",
+    about: "Insert what this machine's hardware needs",
     operands: "[NAME]...",
     notes: "First come the NAMEs, then what modules_load= on the kernel command line,
 modules-load.d and /etc/modules list, then the hardware, in one plan. PATH is a
@@ -63,7 +63,9 @@ or listed, a PATH or the lock could not be had.",
         &JOBS,
         &LOCK,
         &DRY_RUN,
+        #[cfg(feature = "json")]
         &JSON,
+        #[cfg(feature = "trace")]
         &TRACE,
         &CONFIG,
         &DIRNAME,
@@ -86,7 +88,7 @@ struct Patience {
 }
 
 fn run(args: &Args, log: &Log) -> Status {
-    let watch = Watch::start(args.has(&TRACE));
+    let watch = Watch::start(wants_trace(args));
     let silenced = args.has(&QUIET).then(|| log.silenced());
     let log = silenced.as_ref().unwrap_or(log);
     let (patience, jobs) = match (patience(args), jobs(args)) {
@@ -122,7 +124,7 @@ fn run(args: &Args, log: &Log) -> Status {
     }
     let (graph, goals) = gathered.plan();
     if args.has(&DRY_RUN) {
-        return tell::plan(log, &graph, args.has(&JSON)).merge(gathered.status());
+        return tell::plan(log, &graph, wants_json(args, &JSON)).merge(gathered.status());
     }
     match Queue::new(graph, jobs, &watch) {
         Ok(queue) => {

@@ -17,7 +17,7 @@ static FORCE: Opt = Opt::switch('f', "force", "Replace what has such a name alre
 /// The command.
 pub static APPLET: Applet = Applet {
     name: "nanomod install",
-    about: "Make links to nanomod in DIR that are called like the applets",
+    about: "Make links to nanomod that are called like the applets",
     operands: "DIR",
     notes: "Where DIR holds a file 'nanomod', the links point to that one, so that a root
 file system can be put together anywhere; else to the running program.",

@@ -1,5 +1,6 @@
 //! `lsmod`: the modules in the kernel, with kmod's columns.
 
+use crate::applets::wants_json;
 use crate::cli::{Applet, Args, Opt};
 use crate::error::Status;
 use crate::format::json::Json;
@@ -16,7 +17,10 @@ pub static APPLET: Applet = Applet {
     about: "List the modules in the kernel",
     operands: "",
     notes: "",
-    options: &[&JSON],
+    options: &[
+        #[cfg(feature = "json")]
+        &JSON,
+    ],
     environment: None,
     level: Level::Error,
     run,
@@ -33,7 +37,7 @@ fn run(args: &Args, log: &Log) -> Status {
             false => NO_SUPPORT,
         });
     };
-    if args.has(&JSON) {
+    if wants_json(args, &JSON) {
         let modules = Json::List(modules.iter().map(json).collect());
         return print(log, modules.document().as_bytes());
     }

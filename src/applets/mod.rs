@@ -1,22 +1,33 @@
 //! The commands, a file each. They do not know one another.
 
+#[cfg(feature = "coldplug")]
 mod coldplug;
+#[cfg(feature = "cost")]
 mod cost;
+#[cfg(feature = "depmod")]
 mod depmod;
+#[cfg(feature = "insmod")]
 mod insmod;
+#[cfg(feature = "install")]
 mod install;
+#[cfg(feature = "lsmod")]
 mod lsmod;
+#[cfg(feature = "modinfo")]
 mod modinfo;
+#[cfg(feature = "modprobe")]
 mod modprobe;
+#[cfg(feature = "rmmod")]
 mod rmmod;
+#[cfg(feature = "static-nodes")]
 mod static_nodes;
+#[cfg(feature = "timeline")]
 mod timeline;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Applet, Args, CONFIG};
+use crate::cli::{Applet, Args, CONFIG, Opt, TRACE};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::files;
@@ -27,13 +38,33 @@ use crate::output::{Level, Log, print};
 use crate::root::Root;
 
 /// What nanomod can be called as, in the order of help.
-static APPLETS: [&Applet; 6] = [
+static LINKS: &[&Applet] = &[
+    #[cfg(feature = "insmod")]
     &insmod::APPLET,
+    #[cfg(feature = "modprobe")]
     &modprobe::APPLET,
+    #[cfg(feature = "rmmod")]
     &rmmod::APPLET,
+    #[cfg(feature = "lsmod")]
     &lsmod::APPLET,
+    #[cfg(feature = "modinfo")]
     &modinfo::APPLET,
+    #[cfg(feature = "depmod")]
     &depmod::APPLET,
+];
+
+/// What its first argument can be besides.
+static WORDS: &[&Applet] = &[
+    #[cfg(feature = "coldplug")]
+    &coldplug::APPLET,
+    #[cfg(feature = "timeline")]
+    &timeline::APPLET,
+    #[cfg(feature = "cost")]
+    &cost::APPLET,
+    #[cfg(feature = "static-nodes")]
+    &static_nodes::APPLET,
+    #[cfg(feature = "install")]
+    &install::APPLET,
 ];
 
 /// nanomod itself: lists the others.
@@ -41,21 +72,7 @@ pub static NANOMOD: Applet = Applet {
     name: "nanomod",
     about: "Linux kernel-module loader",
     operands: "APPLET [ARGUMENT]...",
-    notes: "Applets:
-  insmod        Insert a module from a file
-  modprobe      Insert or remove a module with what it needs
-  rmmod         Remove modules
-  lsmod         List the modules in the kernel
-  modinfo       Print what modules say of themselves
-  depmod        Make the indexes by which modprobe finds modules
-  coldplug      Insert what this machine's hardware needs
-  timeline      Draw where the time of a traced run went
-  cost          Print what each module of a traced run costs
-  static-nodes  Print the device nodes that modules ask for
-  install       Make links to nanomod that are called like the applets
-
-A link to nanomod called like one of the first six is that applet; one called
-kmod is nanomod itself. 'nanomod APPLET --help' tells more.",
+    notes: "",
     options: &[],
     environment: None,
     level: Level::Error,
@@ -64,28 +81,33 @@ kmod is nanomod itself. 'nanomod APPLET --help' tells more.",
 
 /// The applet that a link called `name` is.
 pub fn by_link(name: &[u8]) -> Option<&'static Applet> {
-    APPLETS.iter().copied().find(|applet| applet.name.as_bytes() == name)
+    find(LINKS, name)
 }
 
 /// The applet that the first argument `word` picks.
 pub fn by_word(word: &[u8]) -> Option<&'static Applet> {
-    match word {
-        b"coldplug" => Some(&coldplug::APPLET),
-        b"cost" => Some(&cost::APPLET),
-        b"install" => Some(&install::APPLET),
-        b"static-nodes" => Some(&static_nodes::APPLET),
-        b"timeline" => Some(&timeline::APPLET),
+    let word = match word {
         // kmod's words.
-        b"list" => Some(&lsmod::APPLET),
-        b"help" => Some(&NANOMOD),
-        _ => by_link(word),
-    }
+        b"list" => b"lsmod",
+        b"help" | b"-h" | b"--help" => return Some(&NANOMOD),
+        word => word,
+    };
+    by_link(word).or_else(|| find(WORDS, word))
+}
+
+fn find(applets: &[&'static Applet], name: &[u8]) -> Option<&'static Applet> {
+    applets.iter().copied().find(|applet| word(applet).as_bytes() == name)
+}
+
+/// What picks `applet`: its name, of which one that no link can be called has two words.
+fn word(applet: &Applet) -> &'static str {
+    applet.name.strip_prefix("nanomod ").unwrap_or(applet.name)
 }
 
 /// What links are made for: the applets, and the name by which systemd's units and
 /// Debian's hooks call for them.
 pub fn linked() -> impl Iterator<Item = &'static str> {
-    APPLETS.iter().map(|applet| applet.name).chain(["kmod"])
+    LINKS.iter().map(|applet| applet.name).chain(["kmod"])
 }
 
 /// The modules of kernel `release` below `directory`; by default, of the running one
@@ -118,7 +140,32 @@ fn configuration(args: &Args, modules: &ModuleDir, log: &Log) -> Config {
     config
 }
 
+/// Whether `option`, that for JSON, is given.
+#[cfg(feature = "json")]
+fn wants_json(args: &Args, option: &Opt) -> bool {
+    args.has(option)
+}
+
+/// The same where JSON is left out of the binary, and all that makes it.
+#[cfg(not(feature = "json"))]
+fn wants_json(_: &Args, _: &Opt) -> bool {
+    false
+}
+
+/// Whether a trace is asked for.
+#[cfg(feature = "trace")]
+fn wants_trace(args: &Args) -> bool {
+    args.has(&TRACE)
+}
+
+/// The same where `--trace` is left out of the binary.
+#[cfg(not(feature = "trace"))]
+fn wants_trace(_: &Args) -> bool {
+    false
+}
+
 /// The trace that the one operand of `applet` names; `-` is standard input.
+#[cfg(any(feature = "timeline", feature = "cost"))]
 fn trace(applet: &Applet, args: &Args) -> Result<Trace, Error> {
     let [file] = args.operands.as_slice() else {
         return Err(Error::said(format!("takes one trace (see {} --help)", applet.name)));
@@ -141,14 +188,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
 /// All applets.
 #[cfg(test)]
 pub fn all() -> impl Iterator<Item = &'static Applet> {
-    APPLETS.iter().copied().chain([
-        &install::APPLET,
-        &static_nodes::APPLET,
-        &NANOMOD,
-        &coldplug::APPLET,
-        &cost::APPLET,
-        &timeline::APPLET,
-    ])
+    LINKS.iter().chain(WORDS).copied().chain([&NANOMOD])
 }
 
 fn list(args: &Args, log: &Log) -> Status {
@@ -156,7 +196,16 @@ fn list(args: &Args, log: &Log) -> Status {
         let word = word.to_string_lossy();
         return log.error(format_args!("no applet '{word}' (see nanomod --help)"));
     }
-    let text =
-        format!("{}\n\nUsage: nanomod {}\n\n{}\n", NANOMOD.about, NANOMOD.operands, NANOMOD.notes);
+    let mut text =
+        format!("{}\n\nUsage: nanomod {}\n\nApplets:\n", NANOMOD.about, NANOMOD.operands);
+    for applet in LINKS.iter().chain(WORDS) {
+        text.push_str(&format!("  {:13} {}\n", word(applet), applet.about));
+    }
+    text.push_str(NOTES);
     print(log, text.as_bytes())
 }
+
+const NOTES: &str = "
+A link to nanomod called like one of the first is that applet; one called
+kmod is nanomod itself. 'nanomod APPLET --help' tells more.
+";

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::applets::{absolute, module_dir};
+use crate::applets::{absolute, module_dir, wants_json};
 use crate::cli::{Applet, Args, Opt};
 use crate::config::Config;
 use crate::error::{Cause, Error, Status};
@@ -51,6 +51,7 @@ pub static APPLET: Applet = Applet {
         &MODNAME,
         &SET_VERSION,
         &BASEDIR,
+        #[cfg(feature = "json")]
         &JSON,
     ],
     environment: None,
@@ -83,7 +84,7 @@ fn run(args: &Args, log: &Log) -> Status {
         }
     }
     modules.take_warnings().iter().for_each(|warning| log.warning(warning));
-    if args.has(&JSON) {
+    if wants_json(args, &JSON) {
         status = status.merge(print(log, Json::List(shown).document().as_bytes()));
     }
     status
@@ -154,7 +155,7 @@ impl<'a> Printer<'a> {
                 None => args.value(&FIELD).map_or(Vec::new(), |field| field.as_bytes().to_vec()),
             });
         let end = if args.has(&NULL) { 0 } else { b'\n' };
-        Self { log, only, end, json: args.has(&JSON) }
+        Self { log, only, end, json: wants_json(args, &JSON) }
     }
 
     fn show(&self, module: &Found, modules: &ModuleDir, shown: &mut Vec<Json>) -> Status {

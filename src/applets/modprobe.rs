@@ -6,7 +6,15 @@
 //! What is asked for is resolved and planned first, then shown (`-D`, `-n`) or
 //! executed. `-c`, `-R`, `--show-modversions` and `--show-exports` only look.
 
+#[cfg(any(feature = "jobs", feature = "trace"))]
 mod jobs;
+#[cfg(not(any(feature = "jobs", feature = "trace")))]
+#[path = "modprobe/jobs_of_one.rs"]
+mod jobs;
+#[cfg(feature = "show")]
+mod look;
+#[cfg(not(feature = "show"))]
+#[path = "modprobe/look_nowhere.rs"]
 mod look;
 mod request;
 
@@ -14,7 +22,7 @@ use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use crate::applets::{configuration, module_dir};
+use crate::applets::{configuration, module_dir, wants_json, wants_trace};
 use crate::cli::{
     Applet, Args, CONFIG, DIRNAME, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, MODPROBE_OPTIONS,
     Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
@@ -32,15 +40,6 @@ static REMOVE_HOLDERS: Opt = Opt::long("remove-holders", "Remove what uses the m
 static WAIT: Opt = Opt::value('w', "wait", "MSEC", "With -r: wait for a module in use");
 static SHOW_DEPENDS: Opt =
     Opt::switch('D', "show-depends", "Print what would be inserted into an empty kernel");
-static SHOW_ALIAS: Opt = Opt::switch('R', "show-alias", "Print the modules that NAME stands for")
-    .also(&["resolve-alias"]);
-static SHOW_CONFIG: Opt =
-    Opt::switch('c', "show-config", "Print the configuration and all aliases")
-        .also(&["showconfig"]);
-static SHOW_MODVERSIONS: Opt =
-    Opt::long("show-modversions", "Print the symbols that a module imports")
-        .also(&["dump-modversions"]);
-static SHOW_EXPORTS: Opt = Opt::long("show-exports", "Print the symbols that a module exports");
 static JSON: Opt = Opt::long("json", "With -D, -n, -R or -c: print JSON");
 static DRY_RUN: Opt =
     Opt::switch('n', "dry-run", "Print what would be done, and don't do it").also(&["show"]);
@@ -54,7 +53,7 @@ static USE_BLACKLIST: Opt =
 /// The command.
 pub static APPLET: Applet = Applet {
     name: "modprobe",
-    about: "Insert a module into the kernel, or remove it, with what it needs",
+    about: "Insert a module, or remove it, with what it needs",
     operands: "NAME|PATH [PARAM=VALUE]...\n       modprobe [OPTION]... -a|-r NAME...",
     notes: "NAME is a module's name, an alias, a modalias or symbol:SYMBOL. PATH starts
 with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
@@ -67,6 +66,7 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
         &DRY_RUN,
         &FIRST_TIME,
         &JOBS,
+        #[cfg(feature = "trace")]
         &TRACE,
         &USE_BLACKLIST,
         &IGNORE_COMMANDS,
@@ -74,10 +74,15 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
         &FORCE_MODVERSION,
         &FORCE_VERMAGIC,
         &SHOW_DEPENDS,
-        &SHOW_ALIAS,
-        &SHOW_CONFIG,
-        &SHOW_MODVERSIONS,
-        &SHOW_EXPORTS,
+        #[cfg(feature = "show")]
+        &look::SHOW_ALIAS,
+        #[cfg(feature = "show")]
+        &look::SHOW_CONFIG,
+        #[cfg(feature = "show")]
+        &look::SHOW_MODVERSIONS,
+        #[cfg(feature = "show")]
+        &look::SHOW_EXPORTS,
+        #[cfg(feature = "json")]
         &JSON,
         &CONFIG,
         &DIRNAME,
@@ -92,17 +97,17 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
 };
 
 fn run(args: &Args, log: &Log) -> Status {
-    let watch = Watch::start(args.has(&TRACE));
+    let watch = Watch::start(wants_trace(args));
     let silenced = args.has(&QUIET).then(|| log.silenced());
     let log = silenced.as_ref().unwrap_or(log);
-    if args.operands.is_empty() && !args.has(&SHOW_CONFIG) {
+    if args.operands.is_empty() && !look::needs_no_name(args) {
         return log.error("missing parameters. See -h.");
     }
     if args.has(&REMOVE_DEPENDENCIES) {
         log.warning("--remove-dependencies is deprecated, use --remove");
     }
-    let shown = [&SHOW_DEPENDS, &DRY_RUN, &SHOW_ALIAS, &SHOW_CONFIG];
-    if args.has(&JSON) && !shown.iter().any(|option| args.has(option)) {
+    let shows = args.has(&SHOW_DEPENDS) || args.has(&DRY_RUN) || look::has_json(args);
+    if wants_json(args, &JSON) && !shows {
         return log.error("--json goes with -D, -n, -R or -c");
     }
     let wait = match args.value(&WAIT).map(|value| (value, milliseconds(value.as_bytes()))) {
@@ -127,17 +132,11 @@ fn run(args: &Args, log: &Log) -> Status {
     let config = ManuallyDrop::new(configuration(args, &modules, log));
     let sources = Sources { config: &config, modules: &modules };
     let request = Request { args, log, sources, wait };
-    let status = if args.has(&SHOW_CONFIG) {
-        request.show_config()
-    } else if args.has(&SHOW_MODVERSIONS) {
-        request.show_versions(false)
-    } else if args.has(&SHOW_EXPORTS) {
-        request.show_versions(true)
-    } else if args.has(&SHOW_ALIAS) {
-        request.show_alias()
+    let status = if let Some(status) = request.look() {
+        status
     } else if request.removes() {
         request.remove()
-    } else if !request.shows() && (jobs.is_some() || args.has(&TRACE)) {
+    } else if !request.shows() && (jobs.is_some() || wants_trace(args)) {
         request.insert_with(jobs.unwrap_or(1), &watch)
     } else {
         request.insert()

@@ -25,7 +25,7 @@ static OUTPUT: Opt = Opt::value('o', "output", "FILE", "Write to FILE");
 /// The command.
 pub static APPLET: Applet = Applet {
     name: "nanomod static-nodes",
-    about: "Print the device nodes that modules of the running kernel ask for",
+    about: "Print the device nodes that modules ask for",
     operands: "",
     notes: "tmpfiles is what systemd-tmpfiles reads, devname what modules.devname holds.",
     options: &[&FORMAT, &OUTPUT],

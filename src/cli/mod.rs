@@ -239,8 +239,24 @@ impl Applet {
     }
 }
 
+/// What was built in and what was not, as kmod writes it.
+const FEATURES: &[&str] = &[
+    #[cfg(feature = "gzip")]
+    "+GZIP",
+    #[cfg(not(feature = "gzip"))]
+    "-GZIP",
+    #[cfg(feature = "xz")]
+    "+XZ",
+    #[cfg(not(feature = "xz"))]
+    "-XZ",
+    #[cfg(feature = "zstd")]
+    "+ZSTD",
+    #[cfg(not(feature = "zstd"))]
+    "-ZSTD",
+];
+
 fn version() -> String {
-    format!("nanomod version {}\n+GZIP +XZ +ZSTD\n", env!("CARGO_PKG_VERSION"))
+    format!("nanomod version {}\n{}\n", env!("CARGO_PKG_VERSION"), FEATURES.join(" "))
 }
 
 #[cfg(test)]

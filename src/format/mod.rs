@@ -2,7 +2,6 @@
 
 pub mod compression;
 pub mod elf;
-mod gzip;
 pub mod index;
 pub mod json;
 pub mod modinfo;

@@ -14,9 +14,13 @@
 //! ], "displayTimeUnit": "ms", "otherData": {"program": "nanomod VERSION", …}}
 //! ```
 
+#[cfg(any(test, feature = "timeline", feature = "cost"))]
 pub mod figures;
+#[cfg(any(test, feature = "timeline", feature = "cost"))]
 pub mod path;
+#[cfg(any(test, feature = "timeline", feature = "cost"))]
 mod read;
+#[cfg(any(test, feature = "trace"))]
 mod write;
 
 use crate::name::ModuleName;

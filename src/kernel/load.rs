@@ -238,7 +238,13 @@ fn insert_prepared(
             Err(errno @ (Errno::EINVAL | Errno::EOPNOTSUPP)) => refused = Some(errno),
             Err(errno) => return Err(Failure::Kernel(errno)),
         }
-        module.decompress(kernel, watch)?;
+        module.decompress(kernel, watch).map_err(|failure| match (refused, failure) {
+            // Without a codec here, that is all there is to say.
+            (Some(errno), Failure::Compression(compression::Failure::Missing(_))) => {
+                Failure::Kernel(errno)
+            }
+            (_, failure) => failure,
+        })?;
     }
     let image = match module.image {
         None => whole(&module.file).map_err(Failure::File)?,

@@ -6,10 +6,22 @@ pub mod explain;
 pub mod linux;
 pub mod load;
 pub mod log;
+#[cfg(feature = "jobs")]
+pub mod queue;
+#[cfg(not(feature = "jobs"))]
+#[path = "queue_of_one.rs"]
 pub mod queue;
 pub mod reason;
+#[cfg(feature = "trace")]
+pub mod record;
+#[cfg(not(feature = "trace"))]
+#[path = "record_nothing.rs"]
 pub mod record;
 pub mod uevent;
+#[cfg(feature = "trace")]
+pub mod watch;
+#[cfg(not(feature = "trace"))]
+#[path = "watch_nothing.rs"]
 pub mod watch;
 
 use std::ffi::CStr;

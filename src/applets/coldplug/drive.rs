@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use super::gather::{Gathered, Who, Wish, from};
 use super::tell::Report;
 use super::{APPLET, JSON, LOCK, Patience, WAIT_FOR};
+use crate::applets::{wants_json, wants_trace};
 use crate::cli::{Args, TRACE, VERBOSE, for_commands};
 use crate::devices;
 use crate::error::{Error, Status};
@@ -113,8 +114,11 @@ impl<'a> Drive<'a> {
             failures,
             locked,
         };
-        self.status =
-            self.status.merge(report.tell(self.log, patience.timeout, self.args.has(&JSON)));
+        self.status = self.status.merge(report.tell(
+            self.log,
+            patience.timeout,
+            wants_json(self.args, &JSON),
+        ));
         if let Some(file) = self.args.value(&TRACE) {
             let record = std::mem::take(&mut self.record);
             if let Err(error) = record.save(file, APPLET.name, modules.modules, queue, total) {
@@ -186,7 +190,7 @@ impl<'a> Drive<'a> {
         let (reports, is_over) = self.queue.take();
         let any = !reports.is_empty();
         for report in reports {
-            if self.args.has(&TRACE) {
+            if wants_trace(self.args) {
                 self.record.keep(self.queue, &report);
             }
             match (report.outcome.result, &report.step.action) {
@@ -296,7 +300,7 @@ impl<'a> Drive<'a> {
         let is_locked = files::read(&path).is_ok_and(|text| text.starts_with(b"1"));
         if is_locked {
             // A report says it, too, and is to be one document.
-            if !self.args.has(&JSON) {
+            if !wants_json(self.args, &JSON) {
                 let _ = print(self.log, b"locked: the kernel takes no more modules\n");
             }
         } else {

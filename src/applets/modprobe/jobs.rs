@@ -2,6 +2,7 @@
 
 use super::request::{GivenUp, Judged, Request};
 use super::{ALL, APPLET, FIRST_TIME};
+use crate::applets::wants_trace;
 use crate::cli::{TRACE, VERBOSE, for_commands};
 use crate::error::{Error, Status};
 use crate::format::params;
@@ -76,7 +77,7 @@ impl Request<'_> {
                 workers.help();
                 let (reports, is_over) = queue.take();
                 for report in reports {
-                    if self.args.has(&TRACE) {
+                    if wants_trace(self.args) {
                         record.keep(queue, &report);
                     }
                     let step = &report.step;

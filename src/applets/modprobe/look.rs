@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use super::JSON;
 use super::request::Request;
+use crate::applets::wants_json;
+use crate::cli::{Args, Opt};
 use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::elf::ModuleElf;
@@ -14,11 +16,45 @@ use crate::name::ModuleName;
 use crate::output::print;
 use crate::resolve::resolve;
 
+pub static SHOW_ALIAS: Opt =
+    Opt::switch('R', "show-alias", "Print the modules that NAME stands for")
+        .also(&["resolve-alias"]);
+pub static SHOW_CONFIG: Opt =
+    Opt::switch('c', "show-config", "Print the configuration and all aliases")
+        .also(&["showconfig"]);
+pub static SHOW_MODVERSIONS: Opt =
+    Opt::long("show-modversions", "Print the symbols that a module imports")
+        .also(&["dump-modversions"]);
+pub static SHOW_EXPORTS: Opt = Opt::long("show-exports", "Print the symbols that a module exports");
+/// Whether what is asked for takes no name.
+pub fn needs_no_name(args: &Args) -> bool {
+    args.has(&SHOW_CONFIG)
+}
+
+/// Whether what is asked for can be had as JSON.
+pub fn has_json(args: &Args) -> bool {
+    args.has(&SHOW_ALIAS) || args.has(&SHOW_CONFIG)
+}
+
 impl Request<'_> {
+    /// Looks, if that is what is asked for.
+    pub fn look(&self) -> Option<Status> {
+        let args = self.args;
+        if args.has(&SHOW_CONFIG) {
+            Some(self.show_config())
+        } else if args.has(&SHOW_MODVERSIONS) {
+            Some(self.show_versions(false))
+        } else if args.has(&SHOW_EXPORTS) {
+            Some(self.show_versions(true))
+        } else {
+            args.has(&SHOW_ALIAS).then(|| self.show_alias())
+        }
+    }
+
     /// The merged configuration, then the indexes of aliases and symbols.
-    pub fn show_config(&self) -> Status {
+    fn show_config(&self) -> Status {
         let config = self.sources.config;
-        if self.args.has(&JSON) {
+        if wants_json(self.args, &JSON) {
             return print(self.log, config.json().document().as_bytes());
         }
         let mut text = config.text();
@@ -28,7 +64,7 @@ impl Request<'_> {
     }
 
     /// The modules that each name stands for.
-    pub fn show_alias(&self) -> Status {
+    fn show_alias(&self) -> Status {
         let mut status = Status::Success;
         let mut found = Vec::new();
         for operand in self.names() {
@@ -37,13 +73,13 @@ impl Request<'_> {
                 status = status.merge(self.not_found(operand));
             }
             for target in targets {
-                if !self.args.has(&JSON) {
+                if !wants_json(self.args, &JSON) {
                     status = status.merge(print(self.log, &line(&target.name)));
                 }
                 found.push(target.name);
             }
         }
-        if self.args.has(&JSON) {
+        if wants_json(self.args, &JSON) {
             let names = Json::texts(found.iter().map(ModuleName::as_bytes)).document();
             status = status.merge(print(self.log, names.as_bytes()));
         }
@@ -51,7 +87,7 @@ impl Request<'_> {
     }
 
     /// The symbols that a module imports or exports, with their versions.
-    pub fn show_versions(&self, exports: bool) -> Status {
+    fn show_versions(&self, exports: bool) -> Status {
         let Some(operand) = self.args.operands.first() else { return Status::Failure };
         let Some(path) = self.file(operand) else {
             let name = operand.to_string_lossy();

@@ -10,6 +10,7 @@ use super::{
     ALL, DRY_RUN, FIRST_TIME, IGNORE_COMMANDS, JSON, REMOVE, REMOVE_DEPENDENCIES, REMOVE_HOLDERS,
     SHOW_DEPENDS, USE_BLACKLIST,
 };
+use crate::applets::wants_json;
 use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
 use crate::error::{Error, Status};
 use crate::format::json::Json;
@@ -162,7 +163,7 @@ impl Request<'_> {
                 }
             }
         }
-        if self.shows() && self.args.has(&JSON) {
+        if self.shows() && wants_json(self.args, &JSON) {
             status = status.merge(print(self.log, Json::List(shown).document().as_bytes()));
         }
         status
@@ -282,7 +283,7 @@ impl Request<'_> {
         // load would do.
         let depends = self.args.has(&SHOW_DEPENDS);
         let steps = steps.iter().filter(|step| depends || !matches!(step.action, Action::Builtin));
-        if self.args.has(&JSON) {
+        if wants_json(self.args, &JSON) {
             shown.extend(
                 steps.filter(|step| !matches!(step.action, Action::Missing)).map(Step::json),
             );

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use super::compression::{Failure, GROWTH, Kind, grow};
+use super::{Failure, GROWTH, Kind, grow};
 
 const HEADER_CRC: u8 = 1 << 1;
 const EXTRA: u8 = 1 << 2;
@@ -24,12 +24,16 @@ const NON_WRAPPING: u32 = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BU
 const LARGEST_RATIO: usize = 1032;
 
 /// Reads gzip files, one after another.
-pub struct Gunzip {
+#[derive(Default)]
+pub struct Gunzip(Option<Tables>);
+
+/// What it needs for a file and keeps for the next.
+struct Tables {
     state: Box<DecompressorOxide>,
     crc: Crc,
 }
 
-impl Default for Gunzip {
+impl Default for Tables {
     fn default() -> Self {
         Self { state: Box::default(), crc: Crc::new() }
     }
@@ -47,6 +51,7 @@ impl Gunzip {
         // Built into this function, it would be made for size as all else is, and take
         // twice as long.
         let decompress: Decompress = black_box(decompress);
+        let Tables { state, crc: sum } = self.0.get_or_insert_default();
         // A file of one member ends with how many bytes there will be.
         let said = input.last_chunk().map_or(0, |said| u32::from_le_bytes(*said) as usize);
         let said = said.min(input.len().saturating_mul(LARGEST_RATIO));
@@ -54,7 +59,7 @@ impl Gunzip {
         loop {
             input = header(input)?;
             let start = end;
-            self.state.init();
+            state.init();
             loop {
                 if output.len() <= end {
                     let unsaid = (end * 2).max(input.len() * GROWTH) + 1;
@@ -62,8 +67,7 @@ impl Gunzip {
                     grow(output, room)?;
                     output.resize(room, 0);
                 }
-                let (status, read, written) =
-                    decompress(&mut self.state, input, output, end, NON_WRAPPING);
+                let (status, read, written) = decompress(state, input, output, end, NON_WRAPPING);
                 input = input.get(read..).unwrap_or_default();
                 end += written;
                 match status {
@@ -76,7 +80,7 @@ impl Gunzip {
             }
             let member = output.get(start..end).unwrap_or_default();
             let (crc, length) = (take(&mut input)?, take(&mut input)?);
-            let is_sound = u32::from_le_bytes(crc) == self.crc.of(member)
+            let is_sound = u32::from_le_bytes(crc) == sum.of(member)
                 && u32::from_le_bytes(length) == member.len() as u32;
             if !is_sound {
                 return Err(Failure::Damaged(Kind::Gzip, "gzip checksum"));
@@ -169,6 +173,7 @@ fn at(table: &[u32; 256], byte: u8) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Decompressor;
     use super::*;
 
     /// "hello", stored, in a member with these flags and these fields.
@@ -216,5 +221,23 @@ mod tests {
         assert_eq!(crc.of(b""), 0);
         assert_eq!(crc.of(b"123456789"), 0xCBF4_3926);
         assert_eq!(crc.of(&[0; 32]), 0x190A_55AD);
+    }
+
+    fn limited(input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
+        Decompressor::default().into_output(Kind::of(input), input, limit)
+    }
+
+    #[test]
+    fn truncation_damage_and_excess_are_told_apart() {
+        let sound = member(0, b"");
+        let truncated = limited(&sound[..sound.len() - 3], 1000).unwrap_err();
+        assert_eq!(truncated.to_string(), "gzip data is truncated");
+        let mut flipped = sound.clone();
+        flipped[17] ^= 4;
+        assert!(
+            limited(&flipped, 1000).unwrap_err().to_string().starts_with("gzip data is damaged")
+        );
+        let large = limited(&sound, 4).unwrap_err();
+        assert!(matches!(large, Failure::TooLarge(4)));
     }
 }

@@ -1,0 +1,41 @@
+//! What stands in the place of watch.rs where `--trace` is left out of the binary: it
+//! knows when it began, and times no phases.
+
+use std::time::Instant;
+
+use crate::format::trace::{Phase, PhaseKind};
+
+/// Knows when it began.
+pub struct Watch(Instant);
+
+impl Watch {
+    /// A watch that begins now.
+    pub fn start(_: bool) -> Self {
+        Self(Instant::now())
+    }
+
+    /// The same beginning.
+    pub fn of_worker(&self, _: usize) -> Self {
+        Self(self.0)
+    }
+
+    /// Always the beginning.
+    pub fn now(&self) -> u64 {
+        0
+    }
+
+    /// How long it was started ago, in microseconds.
+    pub fn elapsed(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Does `work`.
+    pub fn time<T>(&mut self, _: PhaseKind, work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
+    /// None.
+    pub fn take(&mut self) -> Vec<Phase> {
+        Vec::new()
+    }
+}
