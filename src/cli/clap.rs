@@ -3,20 +3,16 @@
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::{Applet, Args, HELP, Parsed};
+use super::{Applet, Args, mistake};
 
 const OPERANDS: &str = "operands";
 
 /// Parses `words` as `applet`'s command line.
-pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
-    let mut command = command(applet);
-    match command.try_get_matches_from_mut(words) {
-        Ok(matches) if matches.get_flag(HELP.long) => {
-            Parsed::Help(command.render_help().to_string())
-        }
+pub fn parse(applet: &'static Applet, words: &[OsString]) -> Result<Args, String> {
+    match command(applet).try_get_matches_from_mut(words) {
         Ok(mut matches) => {
             let mut args = Args::default();
             for option in applet.all_options() {
@@ -34,68 +30,46 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Parsed {
             }
             args.operands =
                 matches.remove_many(OPERANDS).map(Iterator::collect).unwrap_or_default();
-            Parsed::Args(args)
+            Ok(args)
         }
-        Err(error) => Parsed::Error(explain(applet, &error)),
+        Err(error) => Err(explain(applet, &error)),
     }
 }
 
-/// clap's message, or its first line without the word "error".
+/// What is wrong, of the three things that can be wrong with these definitions.
 fn explain(applet: &'static Applet, error: &clap::Error) -> String {
-    let subject = error.get(ContextKind::InvalidArg);
-    match (error.kind(), subject) {
-        (ErrorKind::UnknownArgument, Some(subject)) => {
-            let subject = subject.to_string();
-            let start = subject.trim_start_matches('-');
-            let longs =
-                applet.all_options().flat_map(|option| option.also.iter().chain([&option.long]));
-            let candidates: Vec<&str> = longs
-                .copied()
-                .filter(|long| subject.len() > 2 && long.starts_with(start))
-                .collect();
-            match candidates.len() {
-                0 => format!("unrecognized option '{subject}'"),
-                _ => format!("option '{subject}' is ambiguous: --{}", candidates.join(", --")),
-            }
-        }
-        _ => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            line.strip_prefix("error: ").unwrap_or(line).to_owned()
-        }
+    let told = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let (subject, value) = (told(ContextKind::InvalidArg), told(ContextKind::InvalidValue));
+    match error.kind() {
+        ErrorKind::UnknownArgument => mistake::unknown(applet, subject),
+        ErrorKind::TooManyValues => mistake::unexpected(subject, value),
+        _ => mistake::missing(subject),
     }
 }
 
 fn command(applet: &'static Applet) -> Command {
     let mut command = Command::new(applet.name)
-        .about(applet.about)
-        .override_usage(format!("{} [OPTION]... {}", applet.name, applet.operands))
-        .after_help(applet.notes)
         .no_binary_name(true)
         .infer_long_args(true)
         .args_override_self(true)
         .disable_help_flag(true)
-        .disable_version_flag(true)
-        .help_template("{about}\n\n{usage-heading} {usage}\n\nOptions:\n{options}{after-help}\n");
+        .disable_version_flag(true);
     for option in applet.all_options() {
-        let mut arg = Arg::new(option.long)
-            .long(option.long)
-            .aliases(option.also)
-            .help(option.help)
-            .hide(option.help.is_empty());
+        let mut arg = Arg::new(option.long).long(option.long).aliases(option.also);
         if let Some(letter) = option.short {
             arg = arg.short(letter);
         }
         arg = match option.value {
-            Some(name) if option.default.is_some() => arg
-                .value_name(name)
+            Some(_) if option.default.is_some() => arg
                 .value_parser(value_parser!(OsString))
                 .num_args(0..=1)
                 .require_equals(true)
                 .default_missing_values(option.default)
                 .action(ArgAction::Append),
-            Some(name) => arg
-                .value_name(name)
+            Some(_) => arg
                 .value_parser(value_parser!(OsString))
                 .allow_hyphen_values(true)
                 .action(ArgAction::Append),
@@ -106,7 +80,6 @@ fn command(applet: &'static Applet) -> Command {
     }
     command.arg(
         Arg::new(OPERANDS)
-            .hide(true)
             .num_args(0..)
             .value_parser(value_parser!(OsString))
             .action(ArgAction::Append),

@@ -3,6 +3,8 @@
 
 mod clap;
 mod environment;
+mod help;
+mod mistake;
 
 use std::ffi::OsString;
 
@@ -108,6 +110,23 @@ pub static FORCE_MODVERSION: Opt = Opt::long("force-modversion", "Ignore the ver
 /// Of every applet that inserts.
 pub static FORCE_VERMAGIC: Opt = Opt::long("force-vermagic", "Ignore the version magic");
 
+/// What `--version` prints: what is built in and what is not, as kmod writes it.
+const VERSION_TEXT: &[&str] = &[
+    concat!("nanomod version ", env!("CARGO_PKG_VERSION"), "\n"),
+    #[cfg(feature = "gzip")]
+    "+GZIP",
+    #[cfg(not(feature = "gzip"))]
+    "-GZIP",
+    #[cfg(feature = "xz")]
+    " +XZ",
+    #[cfg(not(feature = "xz"))]
+    " -XZ",
+    #[cfg(feature = "zstd")]
+    " +ZSTD\n",
+    #[cfg(not(feature = "zstd"))]
+    " -ZSTD\n",
+];
+
 /// One command: what it is called, what it takes and what it does.
 pub struct Applet {
     /// Its name, by which it is called.
@@ -189,16 +208,6 @@ pub fn jobs(args: &Args) -> Result<Option<usize>, Error> {
     }
 }
 
-/// What came of a command line.
-pub enum Parsed {
-    /// It is understood.
-    Args(Args),
-    /// It asks for help, which is this.
-    Help(String),
-    /// It is not understood, and why.
-    Error(String),
-}
-
 impl Applet {
     /// Parses `words`, the command line without the applet's name, and runs.
     pub fn start(&'static self, words: &[OsString]) -> Status {
@@ -206,31 +215,25 @@ impl Applet {
         let before = self.environment.and_then(std::env::var_os).map(environment::split);
         let parsed = match before.filter(|before| !before.is_empty()) {
             None => clap::parse(self, words),
-            Some(before) => {
-                let all = clap::parse(self, &[&before, words].concat());
-                match (all, clap::parse(self, words)) {
-                    (Parsed::Args(all), Parsed::Args(own)) => {
-                        Parsed::Args(Args { own: Some(Box::new(own)), ..all })
-                    }
-                    (all, _) => all,
-                }
-            }
+            Some(before) => clap::parse(self, &[&before, words].concat())
+                .map(|all| Args { own: clap::parse(self, words).ok().map(Box::new), ..all }),
         };
-        match parsed {
-            Parsed::Help(text) => crate::output::print(&log, text.as_bytes()),
-            Parsed::Error(why) => log.error(format_args!("{why} (see {} --help)", self.name)),
-            Parsed::Args(args) if args.has(&VERSION) => {
-                crate::output::print(&log, version().as_bytes())
-            }
-            Parsed::Args(args) => {
-                let level = match args.count(&VERBOSE) {
-                    0 => self.level,
-                    1 => self.level.max(Level::Notice),
-                    _ => Level::Info,
-                };
-                (self.run)(&args, &Log::new(self.name, level, args.has(&SYSLOG)))
-            }
+        let args = match parsed {
+            Ok(args) => args,
+            Err(why) => return log.error(format_args!("{why} (see {} --help)", self.name)),
+        };
+        if args.has(&HELP) {
+            return crate::output::print(&log, help::text(self).as_bytes());
         }
+        if args.has(&VERSION) {
+            return crate::output::print(&log, VERSION_TEXT.concat().as_bytes());
+        }
+        let level = match args.count(&VERBOSE) {
+            0 => self.level,
+            1 => self.level.max(Level::Notice),
+            _ => Level::Info,
+        };
+        (self.run)(&args, &Log::new(self.name, level, args.has(&SYSLOG)))
     }
 
     /// Every option, those that all applets have at the end.
@@ -239,41 +242,18 @@ impl Applet {
     }
 }
 
-/// What was built in and what was not, as kmod writes it.
-const FEATURES: &[&str] = &[
-    #[cfg(feature = "gzip")]
-    "+GZIP",
-    #[cfg(not(feature = "gzip"))]
-    "-GZIP",
-    #[cfg(feature = "xz")]
-    "+XZ",
-    #[cfg(not(feature = "xz"))]
-    "-XZ",
-    #[cfg(feature = "zstd")]
-    "+ZSTD",
-    #[cfg(not(feature = "zstd"))]
-    "-ZSTD",
-];
-
-fn version() -> String {
-    format!("nanomod version {}\n{}\n", env!("CARGO_PKG_VERSION"), FEATURES.join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::applets;
 
-    fn parse(words: &[&str]) -> Parsed {
+    fn parse(words: &[&str]) -> Result<Args, String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         clap::parse(applets::by_link(b"modprobe").unwrap(), &words)
     }
 
     fn args(words: &[&str]) -> Args {
-        match parse(words) {
-            Parsed::Args(args) => args,
-            Parsed::Help(text) | Parsed::Error(text) => panic!("{words:?}: {text}"),
-        }
+        parse(words).unwrap_or_else(|text| panic!("{words:?}: {text}"))
     }
 
     #[test]
@@ -293,19 +273,17 @@ mod tests {
         assert_eq!(count(&["--resolve-alias", "x"], "show-alias"), 1);
         let config = all.given.iter().find(|g| g.0 == "config").unwrap();
         assert_eq!(config.2, ["a", "b"]);
-        assert!(matches!(parse(&["--nosuch"]), Parsed::Error(text) if text.contains("--nosuch")));
-        assert!(matches!(parse(&["--set-version"]), Parsed::Error(_)));
-        assert!(matches!(parse(&["x", "-h"]), Parsed::Help(_)));
+        assert!(parse(&["--nosuch"]).is_err_and(|text| text.contains("--nosuch")));
+        assert!(parse(&["--set-version"]).is_err());
+        assert!(args(&["x", "-h"]).has(&HELP));
     }
 
     #[test]
     fn operands_may_hold_any_bytes() {
         use std::os::unix::ffi::OsStringExt;
         let word = OsString::from_vec(b"x\xff=\"a b\"".to_vec());
-        match clap::parse(applets::by_link(b"modprobe").unwrap(), std::slice::from_ref(&word)) {
-            Parsed::Args(args) => assert_eq!(args.operands, [word]),
-            _ => panic!("refused"),
-        }
+        let args = clap::parse(applets::by_link(b"modprobe").unwrap(), std::slice::from_ref(&word));
+        assert_eq!(args.unwrap().operands, [word]);
     }
 
     #[test]
@@ -323,10 +301,7 @@ mod tests {
                 }
                 assert!(!option.help.ends_with('.'), "{}: {}", applet.name, option.long);
             }
-            let Parsed::Help(text) = clap::parse(applet, &[OsString::from("--help")]) else {
-                panic!("no help for {}", applet.name)
-            };
-            for line in text.lines() {
+            for line in help::text(applet).lines() {
                 assert!(line.chars().count() <= 80 && line.is_ascii(), "{}: {line}", applet.name);
             }
         }
