@@ -1,5 +1,5 @@
 //! The C library's edge: the entry point in place of Rust's start-up code, `system(3)`,
-//! and a few functions in place of musl's. The only unsafe code of the crate.
+//! threads, and a few functions in place of musl's. The only unsafe code of the crate.
 //!
 //! The kernel calls `/sbin/modprobe` with the three standard streams closed.
 //! Rust's start-up code opens `/dev/null` in their place and aborts where there
@@ -11,15 +11,18 @@
 //! `system` is 30 KB smaller than what the standard library has for commands.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::libc;
 use nix::sys::stat::Mode;
 
 /// A standard stream.
@@ -90,12 +93,58 @@ pub fn run_command(command: &CStr) -> io::Result<ExitStatus> {
     }
 }
 
-/// The name of a thread, in place of musl's function, which writes it with `printf`:
-/// 10 KB for threads that have no names.
-#[cfg(not(test))]
-#[unsafe(no_mangle)]
-extern "C" fn pthread_setname_np(_thread: *const u8, _name: *const c_char) -> c_int {
-    0
+/// A thread of [`with_threads`]: what it does, and its number.
+struct Start<'a>(&'a (dyn Fn(usize) + Sync), usize);
+
+/// Waits for all of them before anything that they use goes away.
+struct Threads(Vec<libc::pthread_t>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            // SAFETY: it was started, and nobody has waited for it.
+            unsafe { libc::pthread_join(thread, null_mut()) };
+        }
+    }
+}
+
+extern "C" fn start(start: *mut c_void) -> *mut c_void {
+    // SAFETY: `with_threads` keeps it until this thread is over.
+    let Start(work, number) = unsafe { &*start.cast::<Start<'_>>() };
+    work(*number);
+    null_mut()
+}
+
+/// Has up to `count` threads, with stacks of so many bytes, call `work` with their numbers,
+/// from 1 on, while this one calls `drive` with how many could be started. Ends when all
+/// are over. The standard library's threads take 10 KB more.
+#[cfg_attr(not(any(feature = "jobs", feature = "depmod")), allow(dead_code))]
+pub fn with_threads<T>(
+    count: usize,
+    stack: usize,
+    work: &(dyn Fn(usize) + Sync),
+    drive: impl FnOnce(usize) -> T,
+) -> T {
+    let starts: Vec<Start<'_>> = (1..=count).map(|number| Start(work, number)).collect();
+    let mut threads = Threads(Vec::new());
+    for given in &starts {
+        let mut attributes = MaybeUninit::uninit();
+        let mut thread = MaybeUninit::uninit();
+        // SAFETY: `given` and what it refers to live until the thread was waited for, and
+        // what is written is read only where that was done.
+        unsafe {
+            libc::pthread_attr_init(attributes.as_mut_ptr());
+            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack);
+            let given = (given as *const Start<'_>).cast_mut().cast();
+            let failed =
+                libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), start, given);
+            if failed != 0 {
+                break;
+            }
+            threads.0.push(thread.assume_init());
+        }
+    }
+    drive(threads.0.len())
 }
 
 /// `memcpy(3)`: musl's takes thirty cycles before the first byte, and most pieces are

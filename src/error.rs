@@ -6,6 +6,7 @@
 //! what kmod prints, whatever libc this binary is linked with.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -109,7 +110,13 @@ impl From<&std::io::Error> for Cause {
     fn from(error: &std::io::Error) -> Self {
         match error.raw_os_error() {
             Some(errno) => Self::Errno(Errno::from_raw(errno)),
-            None => Self::Text(error.to_string()),
+            // What std finds by itself: its own words would take all of its tables along.
+            None => Self::Errno(match error.kind() {
+                ErrorKind::OutOfMemory => Errno::ENOMEM,
+                ErrorKind::UnexpectedEof => Errno::ENODATA,
+                // A file's name with a NUL in it.
+                _ => Errno::EINVAL,
+            }),
         }
     }
 }

@@ -16,7 +16,6 @@ mod tell;
 
 use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::applets::{configuration, module_dir, wants_json, wants_trace};
@@ -24,7 +23,7 @@ use crate::cli::{
     self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
 };
 use crate::error::{Error, Status};
-use crate::kernel::linux::is_initramfs;
+use crate::kernel::linux::{is_initramfs, processors};
 use crate::kernel::queue::{MOST_JOBS, Queue};
 use crate::kernel::uevent::Uevents;
 use crate::kernel::watch::Watch;
@@ -145,7 +144,10 @@ fn listen(log: &Log) -> Option<Uevents> {
 
 /// One for each processor, and two to wait for the kernel meanwhile.
 fn default_jobs() -> usize {
-    available_parallelism().map_or(1, usize::from).saturating_add(2).min(MOST_JOBS)
+    match MOST_JOBS {
+        1 => 1,
+        most => processors().saturating_add(2).min(most),
+    }
 }
 
 fn patience(args: &Args) -> Result<Patience, Error> {

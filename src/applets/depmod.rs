@@ -23,7 +23,6 @@ use std::path::{Path, PathBuf};
 use check::Library;
 use depend::{Graph, Symbol, Symbols};
 use find::Files;
-use nix::unistd::{SysconfVar, sysconf};
 use parallel::in_parallel;
 use write::Index;
 
@@ -33,6 +32,7 @@ use crate::config::depmod_d::DepmodConfig;
 use crate::error::{Error, Status};
 use crate::files;
 use crate::format::symvers::{self, Line};
+use crate::kernel::linux;
 use crate::output::{Level, Log, print};
 use crate::root::Root;
 
@@ -146,7 +146,7 @@ impl<'a> Request<'a> {
             Some(_) => return Err(log.fatal("-P only takes a single char")),
         };
         let jobs = match args.value(&JOBS) {
-            None => processors(),
+            None => linux::processors(),
             Some(jobs) => {
                 let number = jobs.to_str().and_then(|jobs| jobs.parse().ok());
                 let jobs = jobs.to_string_lossy();
@@ -346,11 +346,4 @@ fn is_release(word: &[u8]) -> bool {
     let major = digits(word);
     let minor = word.get(major..).and_then(|rest| rest.strip_prefix(b"."));
     major > 0 && minor.is_some_and(|minor| digits(minor) > 0)
-}
-
-/// How many processors there are. The standard library's answer knows control groups,
-/// too, and reads files for that.
-fn processors() -> usize {
-    let count = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
-    count.and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use nix::errno::Errno;
 use nix::kmod::{DeleteModuleFlags, ModuleInitFlags};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::execute::c_string;
 use super::log::KernelLog;
@@ -108,6 +109,13 @@ impl Kernel for Linux {
     fn log_since_mark(&self, name: &[u8]) -> Vec<String> {
         self.log().map(|mut log| log.since_mark(name)).unwrap_or_default()
     }
+}
+
+/// How many processors there are. The standard library's answer knows control groups,
+/// too, and reads files for that.
+pub fn processors() -> usize {
+    let count = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
+    count.and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
 }
 
 /// Whether the root is an initramfs's: in memory, or marked as systemd does it.

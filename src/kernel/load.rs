@@ -90,7 +90,7 @@ impl From<&Failure> for Cause {
             Failure::File(error) => error.into(),
             Failure::Compression(failure) => failure.to_string().into(),
             Failure::Memory(error) => {
-                format!("no room for the decompressed module: {error}").into()
+                format!("no room for the decompressed module: {}", Cause::from(error)).into()
             }
             Failure::NoModules => state::NO_SUPPORT.into(),
             Failure::NoFlags => "force needs finit_module, which this kernel lacks".into(),

@@ -31,6 +31,7 @@ use std::process::ExitStatus;
 
 use nix::errno::Errno;
 
+pub use crate::entry::with_threads;
 use crate::name::ModuleName;
 
 /// Flags of `finit_module(2)` (kernel: `include/uapi/linux/module.h`).

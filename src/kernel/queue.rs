@@ -14,15 +14,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Builder};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::Kernel;
 use super::execute::{Done, Failed, Manner, perform};
 use super::load::{Prepared, Route};
 use super::watch::Watch;
+use super::{Kernel, with_threads};
 use crate::files;
 use crate::format::trace::Phase;
 use crate::output::{Log, print};
@@ -175,13 +174,8 @@ impl Queue {
     pub fn run<T>(&self, tools: &Tools<'_>, drive: impl FnOnce(&Workers<'_>) -> T) -> T {
         // Read before there are threads that set variables.
         files::module_limit();
-        thread::scope(|scope| {
-            let start = |worker| {
-                let work = move || self.work(worker, tools, false);
-                Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()
-            };
-            let are_there = (1..=self.jobs).map_while(start).count() > 0;
-            let result = drive(&Workers { queue: self, tools, are_there });
+        with_threads(self.jobs, STACK, &|worker| self.work(worker, tools, false), |started| {
+            let result = drive(&Workers { queue: self, tools, are_there: started > 0 });
             self.lock().closed = true;
             self.changed.notify_all();
             result

@@ -62,14 +62,14 @@ impl Report<'_> {
             some("no driver here for", modaliases.into_iter().collect()),
             some("deferred:", deferred.iter().map(|line| text(line)).collect()),
         ];
-        let seconds = tenths(timeout.as_millis());
+        let seconds = tenths(timeout.as_secs() * 1000 + u64::from(timeout.subsec_millis()));
         if is_missing {
             let missing = self.missing.iter().map(|path| path.display().to_string());
             let missing = missing.collect::<Vec<_>>().join(", ");
             let error = Error::said(format!("{missing} did not come in {seconds} s"));
             status = log.error(clauses.into_iter().flatten().fold(error, Error::note));
         } else {
-            let (count, seconds) = (self.inserted, tenths(u128::from(self.total / 1000)));
+            let (count, seconds) = (self.inserted, tenths(self.total / 1000));
             let modules = if count == 1 { "module" } else { "modules" };
             let line = format!("{count} {modules} inserted in {seconds} s");
             let line = clauses.into_iter().flatten().fold(Error::said(line), Error::note);
@@ -170,6 +170,6 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Milliseconds as seconds, to the tenth.
-fn tenths(milliseconds: u128) -> String {
+fn tenths(milliseconds: u64) -> String {
     format!("{}.{}", milliseconds / 1000, milliseconds % 1000 / 100)
 }

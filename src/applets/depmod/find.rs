@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::depmod_d::{DepmodConfig, Search};
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::moddir::stem;
 use crate::name::ModuleName;
 
@@ -127,7 +127,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn look_at(&mut self, path: &Path, kind: Option<FileType>, is_module: bool) -> io::Result<()> {
+    fn look_at(
+        &mut self,
+        path: &Path,
+        kind: Option<FileType>,
+        is_module: bool,
+    ) -> Result<(), Cause> {
         let mut kind = kind.filter(|kind| kind.is_file() || kind.is_dir());
         if kind.is_none() || self.with_times {
             let metadata = match fs::metadata(path) {
@@ -149,11 +154,11 @@ impl Walk<'_> {
             kind = Some(metadata.file_type());
         }
         match kind {
-            Some(kind) if kind.is_dir() => return self.enter(path),
+            Some(kind) if kind.is_dir() => return Ok(self.enter(path)?),
             Some(kind) if kind.is_file() && is_module => {
                 self.add(Found::new(path.to_owned(), self.directory));
             }
-            _ if is_module => return Err(io::Error::other("not a regular file")),
+            _ if is_module => return Err("not a regular file".into()),
             _ => {}
         }
         Ok(())

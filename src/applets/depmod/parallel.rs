@@ -1,7 +1,12 @@
 //! Work on many things with several threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, Builder};
+use std::sync::{Mutex, PoisonError};
+
+use crate::kernel::with_threads;
+
+/// Of each thread: what is large is not there.
+const STACK: usize = 1 << 20;
 
 /// Calls `work` for each number below `count`, on `jobs` threads; the results, in the
 /// order of the numbers. Each thread hands its own `S` from call to call.
@@ -12,36 +17,25 @@ pub fn in_parallel<S: Default, T: Send + Default>(
     count: usize,
     work: impl Fn(&mut S, usize) -> T + Sync,
 ) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let run = || {
+    let mut all: Vec<T> = Vec::new();
+    all.resize_with(count, T::default);
+    let (next, all) = (AtomicUsize::new(0), Mutex::new(all));
+    let run = |_| {
         let mut own = S::default();
-        let mut results = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
-                return results;
+                return;
             }
-            results.push((number, work(&mut own, number)));
-        }
-    };
-    let mut all: Vec<T> = Vec::new();
-    all.resize_with(count, T::default);
-    let mut put = |results: Vec<(usize, T)>| {
-        for (number, result) in results {
+            let result = work(&mut own, number);
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(slot) = all.get_mut(number) {
                 *slot = result;
             }
         }
     };
-    thread::scope(|scope| {
-        let start = || Builder::new().spawn_scoped(scope, run).ok();
-        let threads: Vec<_> = (1..jobs.min(count)).map_while(|_| start()).collect();
-        put(run());
-        for thread in threads {
-            put(thread.join().unwrap_or_default());
-        }
-    });
-    all
+    with_threads(jobs.min(count).saturating_sub(1), STACK, &run, |_| run(0));
+    all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::process::ExitStatus;
+use std::thread;
 
 use nix::errno::Errno;
 
