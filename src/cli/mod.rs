@@ -5,6 +5,7 @@ mod clap;
 mod environment;
 mod help;
 mod mistake;
+mod version;
 
 use std::ffi::OsString;
 
@@ -110,23 +111,6 @@ pub static FORCE_MODVERSION: Opt = Opt::long("force-modversion", "Ignore the ver
 /// Of every applet that inserts.
 pub static FORCE_VERMAGIC: Opt = Opt::long("force-vermagic", "Ignore the version magic");
 
-/// What `--version` prints: what is built in and what is not, as kmod writes it.
-const VERSION_TEXT: &[&str] = &[
-    concat!("nanomod version ", env!("CARGO_PKG_VERSION"), "\n"),
-    #[cfg(feature = "gzip")]
-    "+GZIP",
-    #[cfg(not(feature = "gzip"))]
-    "-GZIP",
-    #[cfg(feature = "xz")]
-    " +XZ",
-    #[cfg(not(feature = "xz"))]
-    " -XZ",
-    #[cfg(feature = "zstd")]
-    " +ZSTD\n",
-    #[cfg(not(feature = "zstd"))]
-    " -ZSTD\n",
-];
-
 /// One command: what it is called, what it takes and what it does.
 pub struct Applet {
     /// Its name, by which it is called.
@@ -226,7 +210,7 @@ impl Applet {
             return crate::output::print(&log, help::text(self).as_bytes());
         }
         if args.has(&VERSION) {
-            return crate::output::print(&log, VERSION_TEXT.concat().as_bytes());
+            return crate::output::print(&log, &version::VERSION_TEXT);
         }
         let level = match args.count(&VERBOSE) {
             0 => self.level,
