@@ -8,7 +8,8 @@
 //! describes the files of a case.
 //!
 //! `cargo test --test cases [-- NAME…]`: a NAME is part of a case's name;
-//! `--list` names the cases, `--differences` those that differ from kmod and why.
+//! `--list` names the cases, `--differences` those that differ from kmod and why. A case
+//! that needs a feature which the binary lacks is left out, and counted.
 //! Environment: `NANOMOD` the binary to test, or `none` for kmod alone;
 //! `BUSYBOX` the static shell; `CASES_KMOD=none` leaves the comparison with
 //! kmod out (and says so); `CASES_WRITE=kmod|nanomod` writes the expected files
@@ -73,6 +74,16 @@ fn run(args: &[String]) -> Result<ExitCode, String> {
 
     let started = Instant::now();
     let stage = Stage::new()?;
+    let mut able = Vec::new();
+    let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
+    for case in &cases {
+        match stage.lacks(case)? {
+            None => able.push(case),
+            Some(feature) => *left_out.entry(feature).or_default() += 1,
+        }
+    }
+    let cases = able;
+    let ignored: usize = left_out.values().sum();
     println!("\nrunning {} tests", cases.len());
     let outcomes = in_parallel(&cases, |case| check(&stage, case));
     let failed = outcomes.iter().filter(|outcome| !outcome.complaints.is_empty()).count();
@@ -111,12 +122,17 @@ fn run(args: &[String]) -> Result<ExitCode, String> {
     if !stage.runs(Peer::Nanomod) {
         println!("nanomod: not run");
     }
+    if ignored > 0 {
+        let lacks: Vec<String> =
+            left_out.iter().map(|(feature, count)| format!("{feature} ({count})")).collect();
+        println!("nanomod: {ignored} left out, as this one lacks {}", lacks.join(", "));
+    }
     println!(
-        "\ntest result: {}. {} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; \
-         finished in {:.2}s\n",
+        "\ntest result: {}. {} passed; {failed} failed; {ignored} ignored; 0 measured; \
+         {} filtered out; finished in {:.2}s\n",
         if failed == 0 { "ok" } else { "FAILED" },
         cases.len() - failed,
-        total - cases.len(),
+        total - cases.len() - ignored,
         started.elapsed().as_secs_f32(),
     );
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -147,7 +163,7 @@ fn check(stage: &Stage, case: &Case) -> Outcome {
 
 /// Maps every case on as many threads as there are processors; results keep
 /// the order of the cases.
-fn in_parallel(cases: &[Case], work: impl Fn(&Case) -> Outcome + Sync) -> Vec<Outcome> {
+fn in_parallel(cases: &[&Case], work: impl Fn(&Case) -> Outcome + Sync) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from) * 2;

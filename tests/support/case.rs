@@ -32,14 +32,32 @@ pub struct Case {
     pub uname: bool,
     /// A call that is tried again counts once.
     pub calls_once: bool,
+    /// The features that nanomod can't do it without: the applets that `cmd` names, and
+    /// what the file `needs` does.
+    pub needs: Vec<String>,
     unknown: Vec<String>,
 }
 
 /// What a case may hold besides `root/`; with `.kmod` behind it, an
 /// expectation that only kmod meets.
-const FILES: [&str; 9] =
-    ["cmd", "setup", "kmod", "inject", "text-only", "bare", "uname", "calls-once", "root"];
+const FILES: [&str; 10] =
+    ["cmd", "setup", "kmod", "inject", "text-only", "bare", "uname", "calls-once", "needs", "root"];
 const EXPECTED: [&str; 6] = ["stdout", "stdout.json", "stderr", "stderr.match", "status", "calls"];
+
+/// A word of `cmd` that is one of these needs the feature of that name.
+const APPLETS: [&str; 11] = [
+    "coldplug",
+    "cost",
+    "depmod",
+    "insmod",
+    "install",
+    "lsmod",
+    "modinfo",
+    "modprobe",
+    "rmmod",
+    "static-nodes",
+    "timeline",
+];
 
 /// Everything succeeds unless the case says otherwise: no case may reach the
 /// real kernel, which on the tester's machine might well remove a module.
@@ -89,8 +107,12 @@ impl Case {
                 !FILES.contains(&file.as_str()) && !EXPECTED.contains(&plain)
             })
             .collect();
+        let cmd = text("cmd").ok_or_else(|| format!("{name}: no file cmd"))?;
+        let mut needs = applets_in(&cmd);
+        needs.extend(text("needs").unwrap_or_default().split_whitespace().map(str::to_owned));
         Ok(Self {
-            cmd: text("cmd").ok_or_else(|| format!("{name}: no file cmd"))?,
+            cmd,
+            needs,
             setup: text("setup"),
             kmod,
             inject,
@@ -109,6 +131,9 @@ impl Case {
         if !self.unknown.is_empty() {
             return Some(format!("unknown files: {}", self.unknown.join(" ")));
         }
+        if self.needs.iter().any(|feature| feature == "clap") {
+            return Some("needs clap, but every command line is the same without it".to_owned());
+        }
         let pinned = EXPECTED.iter().any(|file| self.dir.join(format!("{file}.kmod")).exists());
         match &self.kmod {
             Kmod::Differs(_) if !pinned => Some("differs, but no *.kmod file says how".to_owned()),
@@ -118,4 +143,12 @@ impl Case {
             _ => None,
         }
     }
+}
+
+/// The applets among the words of a script, with a path before them or without.
+fn applets_in(script: &str) -> Vec<String> {
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let words = script.split(|c| !is_of_word(c));
+    let names = words.map(|word| word.rsplit('/').next().unwrap_or(word));
+    names.filter(|name| APPLETS.contains(name)).map(str::to_owned).collect()
 }

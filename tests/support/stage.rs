@@ -11,6 +11,7 @@
 //! The run itself is `strace -f … chroot ROOT /bin/sh -c …`, with every module
 //! system call answered by strace: what a case loads is never really loaded.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -58,6 +59,8 @@ pub struct Stage {
     /// Holds everything; gone when dropped.
     top: tempfile::TempDir,
     nanomod: Option<Program>,
+    /// Each feature of nanomod, and whether this one has it.
+    features: BTreeMap<String, bool>,
     kmod: Option<Program>,
     busybox: Program,
     release: String,
@@ -95,14 +98,12 @@ impl Stage {
             Ok("none") => None,
             _ => Some(reference()?),
         };
+        let tested = writes != Some(Peer::Kmod) && nanomod.as_os_str() != "none";
         let load = |path: &Path, place: &str| Program::load(path, place, top.path());
         Ok(Self {
             busybox: load(&busybox, "bin/busybox")?,
-            nanomod: match writes {
-                Some(Peer::Kmod) => None,
-                _ if nanomod.as_os_str() == "none" => None,
-                _ => Some(load(&nanomod, "sbin/nanomod")?),
-            },
+            features: if tested { features(&nanomod)? } else { BTreeMap::new() },
+            nanomod: tested.then(|| load(&nanomod, "sbin/nanomod")).transpose()?,
             kmod: kmod.map(|path| load(&path, "sbin/kmod")).transpose()?,
             release: text_of("uname", &["-r"])?,
             root: text_of("id", &["-u"])? == "0",
@@ -122,6 +123,21 @@ impl Stage {
             Peer::Kmod => self.kmod.is_some(),
         };
         there && self.writes.is_none_or(|wanted| wanted == peer)
+    }
+
+    /// The first of the features that a case needs and nanomod lacks.
+    pub fn lacks<'c>(&self, case: &'c Case) -> Result<Option<&'c str>, String> {
+        let mut lacked = None;
+        for feature in &case.needs {
+            match self.features.get(feature) {
+                Some(false) => lacked = lacked.or(Some(feature.as_str())),
+                None if self.nanomod.is_some() => {
+                    return Err(format!("{}: needs {feature}, which is no feature", case.name));
+                }
+                Some(true) | None => {}
+            }
+        }
+        Ok(lacked)
     }
 
     pub fn writes(&self) -> Option<Peer> {
@@ -338,6 +354,18 @@ fn reference() -> Result<PathBuf, String> {
     } else {
         Err(format!("{KMOD_VERSION} is the reference, here is {version} {hint}"))
     }
+}
+
+/// What `--version` says after its first line: `+XZ -ZSTD …`
+fn features(nanomod: &Path) -> Result<BTreeMap<String, bool>, String> {
+    let text = text_of(&nanomod.to_string_lossy(), &["--version"])?;
+    let words = text.lines().skip(1).flat_map(str::split_whitespace);
+    Ok(words
+        .filter_map(|word| {
+            let there = word.starts_with('+');
+            Some((word.strip_prefix(['+', '-'])?.to_lowercase(), there))
+        })
+        .collect())
 }
 
 fn text_of(program: &str, args: &[&str]) -> Result<String, String> {
