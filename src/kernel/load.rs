@@ -348,6 +348,7 @@ mod tests {
         (result, kernel.calls.take())
     }
 
+    #[cfg(feature = "gzip")]
     #[test]
     fn every_rung_is_taken_when_the_ones_above_fail() {
         let none = InsertFlags::default();
