@@ -90,7 +90,7 @@ fn run(args: &Args, log: &Log) -> Status {
     let watch = Watch::start(wants_trace(args));
     let silenced = args.has(&QUIET).then(|| log.silenced());
     let log = silenced.as_ref().unwrap_or(log);
-    let (patience, jobs) = match (patience(args), jobs(args)) {
+    let (patience, jobs) = match (patience(args), jobs(args, &JOBS)) {
         (Ok(patience), Ok(jobs)) => (patience, jobs.unwrap_or_else(default_jobs)),
         (Err(error), _) | (_, Err(error)) => return log.error(error),
     };

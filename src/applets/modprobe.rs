@@ -118,7 +118,7 @@ fn run(args: &Args, log: &Log) -> Status {
             return log.error(format_args!("unexpected wait value '{value}'."));
         }
     };
-    let jobs = match jobs(args) {
+    let jobs = match jobs(args, &JOBS) {
         Ok(jobs) => jobs,
         Err(error) => return log.error(error),
     };

@@ -13,17 +13,21 @@ pub fn split(text: OsString) -> Vec<OsString> {
     let mut words = Vec::new();
     let mut word = Vec::new();
     let mut quote = None;
-    for c in text.into_vec() {
+    // The blank behind the text ends the last word, in quotes or not.
+    let last = text.len();
+    for (at, c) in text.into_vec().into_iter().chain([b' ']).enumerate() {
         match quote {
             Some(open) if c == open => quote = None,
             None if c == b'"' || c == b'\'' => quote = Some(c),
-            None if c == b' ' => words.push(std::mem::take(&mut word)),
+            _ if c == b' ' && (quote.is_none() || at == last) => {
+                if !word.is_empty() {
+                    words.push(OsString::from_vec(std::mem::take(&mut word)));
+                }
+            }
             _ => word.push(c),
         }
     }
-    words.push(word);
-    words.retain(|word| !word.is_empty());
-    words.into_iter().map(OsString::from_vec).collect()
+    words
 }
 
 /// What starts the command lines of the modprobes that commands of modprobe.d call: they
@@ -37,9 +41,9 @@ pub fn for_commands(args: &Args) -> Vec<u8> {
             path if path.contains(&b' ') || path.contains(&b'\'') => b"\"",
             _ => b"",
         };
-        [b" -C ", quote, path.as_bytes(), quote]
-            .into_iter()
-            .for_each(|part| options.extend_from_slice(part));
+        for part in [b" -C ", quote, path.as_bytes(), quote] {
+            options.extend_from_slice(part);
+        }
     }
     for (option, text) in [(&SYSLOG, b" -s"), (&QUIET, b" -q"), (&VERBOSE, b" -v")] {
         (0..own.count(option)).for_each(|_| options.extend_from_slice(text));

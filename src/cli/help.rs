@@ -2,6 +2,8 @@
 //! line for each option, and the applet's notes. Whatever parses the command line, the
 //! text is this one.
 
+use std::fmt::Write;
+
 use super::{Applet, Opt};
 
 /// The whole text.
@@ -13,25 +15,16 @@ pub fn text(applet: &Applet) -> String {
     let shown = || applet.all_options().filter(|option| !option.help.is_empty());
     let width = shown().map(|option| form(option).len()).max().unwrap_or_default();
     for option in shown() {
-        text.push_str("  ");
-        match option.short {
-            Some(letter) => {
-                text.push('-');
-                text.push(letter);
-                text.push_str(", ");
-            }
-            None => text.push_str("    "),
-        }
+        let (dash, letter, comma) = match option.short {
+            Some(letter) => ('-', letter, ','),
+            None => (' ', ' ', ' '),
+        };
         let form = form(option);
-        text.push_str(&form);
-        (form.len()..width + 2).for_each(|_| text.push(' '));
-        text.push_str(option.help);
-        text.push('\n');
+        // A string takes all that is written to it.
+        let _ = writeln!(text, "  {dash}{letter}{comma} {form:width$}  {}", option.help);
     }
     if !applet.notes.is_empty() {
-        text.push('\n');
-        text.push_str(applet.notes);
-        text.push('\n');
+        let _ = writeln!(text, "\n{}", applet.notes);
     }
     text
 }

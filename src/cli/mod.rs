@@ -1,20 +1,30 @@
 //! The command line. An option is defined once, as an [`Opt`]; parser and help
 //! are made from that.
 
+#[cfg(feature = "clap")]
 mod clap;
 mod environment;
 mod help;
 mod mistake;
+#[cfg(any(test, not(feature = "clap")))]
+mod scan;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::ffi::OsString;
 
+#[cfg(feature = "clap")]
+use clap::parse;
 pub use environment::{MODPROBE_OPTIONS, for_commands};
+#[cfg(not(feature = "clap"))]
+use scan::parse;
 
 use crate::error::{Error, Status};
 use crate::output::{Level, Log};
 
-/// One option of an applet.
+/// One option of an applet, a static: which one it is, is where it stands.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Opt {
     /// Its long name, without the dashes.
     pub long: &'static str,
@@ -74,6 +84,16 @@ impl Opt {
         Self { value: Some(value), ..Self::long(long, help) }
     }
 
+    /// Whether it takes a value and there is none that stands for none.
+    fn needs_value(&self) -> bool {
+        self.value.is_some() && self.default.is_none()
+    }
+
+    /// All its long names.
+    fn names(&self) -> impl Iterator<Item = &&'static str> {
+        self.also.iter().chain(std::slice::from_ref(&self.long))
+    }
+
     /// The same with more long names.
     pub const fn also(mut self, names: &'static [&'static str]) -> Self {
         self.also = names;
@@ -131,12 +151,19 @@ pub struct Applet {
     pub run: fn(&Args, &Log) -> Status,
 }
 
+/// An option that was given.
+#[derive(Debug, PartialEq, Eq)]
+struct Given {
+    option: &'static Opt,
+    /// One for each time; those of a switch are empty.
+    values: Vec<OsString>,
+}
+
 /// A command line, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Args {
-    /// Options, each with how often it was given, its values, and where on the line it
-    /// was given last.
-    given: Vec<(&'static str, usize, Vec<OsString>, usize)>,
+    /// The options that were given, in the order of where each was given last.
+    given: Vec<Given>,
     /// What is no option, in order.
     pub operands: Vec<OsString>,
     /// The command line alone, where an environment variable stood before it.
@@ -144,19 +171,23 @@ pub struct Args {
 }
 
 impl Args {
-    /// How often `option` was given.
+    /// How often `option` was given; that a switch was, where twice says no more.
     pub fn count(&self, option: &Opt) -> usize {
-        self.find(option).map_or(0, |given| given.1)
+        match self.values(option).len() {
+            count if option.counts || option.value.is_some() => count,
+            count => count.min(1),
+        }
     }
 
     /// Whether `option` was given.
     pub fn has(&self, option: &Opt) -> bool {
-        self.count(option) > 0
+        !self.values(option).is_empty()
     }
 
     /// All values of `option`.
     pub fn values(&self, option: &Opt) -> &[OsString] {
-        self.find(option).map_or(&[], |given| &given.2)
+        let given = self.given.iter().find(|given| std::ptr::eq(given.option, option));
+        given.map_or(&[], |given| &given.values)
     }
 
     /// The value of `option` that counts: the last.
@@ -166,23 +197,20 @@ impl Args {
 
     /// Which of `options` was given last.
     pub fn last<'o>(&self, options: &[&'o Opt]) -> Option<&'o Opt> {
-        let given = options.iter().filter(|option| self.has(option));
-        given.max_by_key(|option| self.find(option).map(|given| given.3)).copied()
+        self.given.iter().rev().find_map(|given| {
+            options.iter().copied().find(|&option| std::ptr::eq(given.option, option))
+        })
     }
 
     /// The same without what came from the environment.
     pub fn own(&self) -> &Self {
         self.own.as_deref().unwrap_or(self)
     }
-
-    fn find(&self, option: &Opt) -> Option<&(&'static str, usize, Vec<OsString>, usize)> {
-        self.given.iter().find(|given| given.0 == option.long)
-    }
 }
 
-/// How many workers [`JOBS`] asks for.
-pub fn jobs(args: &Args) -> Result<Option<usize>, Error> {
-    let Some(text) = args.value(&JOBS) else { return Ok(None) };
+/// How many workers `option`, the applet's [`JOBS`], asks for.
+pub fn jobs(args: &Args, option: &Opt) -> Result<Option<usize>, Error> {
+    let Some(text) = args.value(option) else { return Ok(None) };
     match text.to_str().and_then(|text| text.parse().ok()) {
         Some(0) | None => {
             let text = text.to_string_lossy();
@@ -197,14 +225,20 @@ impl Applet {
     pub fn start(&'static self, words: &[OsString]) -> Status {
         let log = Log::new(self.name, self.level, false);
         let before = self.environment.and_then(std::env::var_os).map(environment::split);
-        let parsed = match before.filter(|before| !before.is_empty()) {
-            None => clap::parse(self, words),
-            Some(before) => clap::parse(self, &[&before, words].concat())
-                .map(|all| Args { own: clap::parse(self, words).ok().map(Box::new), ..all }),
+        let parsed = match before {
+            Some(mut all) if !all.is_empty() => {
+                all.extend_from_slice(words);
+                parse(self, &all)
+                    .map(|all| Args { own: parse(self, words).ok().map(Box::new), ..all })
+            }
+            _ => parse(self, words),
         };
         let args = match parsed {
             Ok(args) => args,
-            Err(why) => return log.error(format_args!("{why} (see {} --help)", self.name)),
+            Err(why) => {
+                let why = String::from_utf8_lossy(&why);
+                return log.error(format_args!("{why} (see {} --help)", self.name));
+            }
         };
         if args.has(&HELP) {
             return crate::output::print(&log, help::text(self).as_bytes());
@@ -222,72 +256,7 @@ impl Applet {
 
     /// Every option, those that all applets have at the end.
     pub fn all_options(&self) -> impl Iterator<Item = &'static Opt> {
-        self.options.iter().copied().chain([&VERSION, &HELP])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::applets;
-
-    fn parse(words: &[&str]) -> Result<Args, String> {
-        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        clap::parse(applets::by_link(b"modprobe").unwrap(), &words)
-    }
-
-    fn args(words: &[&str]) -> Args {
-        parse(words).unwrap_or_else(|text| panic!("{words:?}: {text}"))
-    }
-
-    #[test]
-    fn options_and_operands_mix_as_with_getopt() {
-        let all =
-            args(&["x", "-qab", "-S6.1", "y", "--dirname=/r", "-C", "a", "-C", "b", "--", "-z"]);
-        assert_eq!(all.operands, ["x", "y", "-z"]);
-        let count = |words: &[&str], long: &str| {
-            args(words).given.iter().find(|g| g.0 == long).map_or(0, |g| g.1)
-        };
-        for long in ["quiet", "all", "use-blacklist"] {
-            assert_eq!(count(&["x", "-qab"], long), 1, "{long}");
-        }
-        assert_eq!(count(&["-qq", "x", "-q"], "quiet"), 1);
-        assert_eq!(count(&["-vv", "--verbose", "x"], "verbose"), 3);
-        assert_eq!(count(&["--show-d", "x"], "show-depends"), 1);
-        assert_eq!(count(&["--resolve-alias", "x"], "show-alias"), 1);
-        let config = all.given.iter().find(|g| g.0 == "config").unwrap();
-        assert_eq!(config.2, ["a", "b"]);
-        assert!(parse(&["--nosuch"]).is_err_and(|text| text.contains("--nosuch")));
-        assert!(parse(&["--set-version"]).is_err());
-        assert!(args(&["x", "-h"]).has(&HELP));
-    }
-
-    #[test]
-    fn operands_may_hold_any_bytes() {
-        use std::os::unix::ffi::OsStringExt;
-        let word = OsString::from_vec(b"x\xff=\"a b\"".to_vec());
-        let args = clap::parse(applets::by_link(b"modprobe").unwrap(), std::slice::from_ref(&word));
-        assert_eq!(args.unwrap().operands, [word]);
-    }
-
-    #[test]
-    fn definitions_are_sound_and_help_fits_a_terminal() {
-        for applet in applets::all() {
-            let options: Vec<_> = applet.all_options().collect();
-            for (at, option) in options.iter().enumerate() {
-                for other in options.iter().skip(at + 1) {
-                    assert_ne!(option.long, other.long, "{}", applet.name);
-                    assert!(
-                        option.short.is_none() || option.short != other.short,
-                        "{}",
-                        option.long
-                    );
-                }
-                assert!(!option.help.ends_with('.'), "{}: {}", applet.name, option.long);
-            }
-            for line in help::text(applet).lines() {
-                assert!(line.chars().count() <= 80 && line.is_ascii(), "{}: {line}", applet.name);
-            }
-        }
+        static ALWAYS: [&Opt; 2] = [&VERSION, &HELP];
+        self.options.iter().chain(&ALWAYS).copied()
     }
 }
