@@ -81,6 +81,9 @@ pub enum Failure {
     Truncated(Kind),
     /// It is not what it should be, and in which way.
     Damaged(Kind, &'static str),
+    /// It is, or has, what is not known here.
+    #[allow(dead_code, reason = "of .xz alone")]
+    Unknown(Kind, &'static str),
     /// It is larger than so many bytes.
     TooLarge(u64),
     /// There is no room for what is in it.
@@ -95,6 +98,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Truncated(kind) => write!(f, "{} data is truncated", kind.name()),
             Self::Damaged(kind, what) => write!(f, "{} data is damaged: {what}", kind.name()),
+            Self::Unknown(kind, what) => write!(f, "{} data {what}", kind.name()),
             Self::TooLarge(limit) => {
                 write!(f, "decompresses to more than the limit of {} MiB", limit >> 20)
             }
