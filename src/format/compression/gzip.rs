@@ -48,8 +48,7 @@ impl Gunzip {
         most: usize,
         output: &mut Vec<u8>,
     ) -> Result<usize, Failure> {
-        // Built into this function, it would be made for size as all else is, and take
-        // twice as long.
+        // Built into this function, it would take twice as long.
         let decompress: Decompress = black_box(decompress);
         let Tables { state, crc: sum } = self.0.get_or_insert_default();
         // A file of one member ends with how many bytes there will be.
