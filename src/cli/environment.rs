@@ -13,9 +13,11 @@ pub fn split(text: OsString) -> Vec<OsString> {
     let mut words = Vec::new();
     let mut word = Vec::new();
     let mut quote = None;
+    let mut text = text.into_vec();
     // The blank behind the text ends the last word, in quotes or not.
     let last = text.len();
-    for (at, c) in text.into_vec().into_iter().chain([b' ']).enumerate() {
+    text.push(b' ');
+    for (at, &c) in text.iter().enumerate() {
         match quote {
             Some(open) if c == open => quote = None,
             None if c == b'"' || c == b'\'' => quote = Some(c),

@@ -18,9 +18,9 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Result<Args, Vec<u8
         match word.as_bytes() {
             b"--" if !ended => ended = true,
             [b'-', b'-', long @ ..] if !ended => {
-                let mut parts = long.splitn(2, |&c| c == b'=');
-                let option = mistake::named(applet, parts.next().unwrap_or_default())?;
-                take(&mut args, option, parts.next(), &mut words)?;
+                let end = long.iter().position(|&c| c == b'=').unwrap_or(long.len());
+                let option = mistake::named(applet, long.get(..end).unwrap_or_default())?;
+                take(&mut args, option, long.get(end + 1..), &mut words)?;
             }
             [b'-', letters @ ..] if !ended && !letters.is_empty() => {
                 let mut letters = letters;

@@ -8,7 +8,7 @@ use crate::moddir::ModuleDir;
 
 /// Keeps nothing.
 #[derive(Default)]
-pub struct Record;
+pub struct Record {}
 
 impl Record {
     /// Passes over a step.
