@@ -21,6 +21,7 @@ use std::process::ExitStatus;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::collect::Collect;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc;
 use nix::sys::stat::Mode;
@@ -125,7 +126,7 @@ pub fn with_threads<T>(
     work: &(dyn Fn(usize) + Sync),
     drive: impl FnOnce(usize) -> T,
 ) -> T {
-    let starts: Vec<Start<'_>> = (1..=count).map(|number| Start(work, number)).collect();
+    let starts: Vec<Start<'_>> = (1..=count).map(|number| Start(work, number)).vec();
     let mut threads = Threads(Vec::new());
     for given in &starts {
         let mut attributes = MaybeUninit::uninit();
@@ -477,6 +478,6 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         let text = unsafe { CStr::from_ptr(*argv.add(at)) };
         OsStr::from_bytes(text.to_bytes()).to_owned()
     };
-    let arguments: Vec<OsString> = (0..count).map(argument).collect();
+    let arguments: Vec<OsString> = (0..count).map(argument).vec();
     crate::run(&arguments).code()
 }

@@ -14,15 +14,19 @@ use nix::errno::Errno;
 /// How many lines of the kernel's are shown.
 const KERNEL_LINES: usize = 3;
 
-/// One failure: `doing` `subject`: `cause` (`notes`).
+/// One failure: `doing` `subject`: `cause` (`notes`). In a box, as results of all kinds
+/// are handed on and few of them are errors.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     /// What was tried, as `could not insert 'x'` or the whole message.
-    pub doing: String,
+    doing: String,
     /// Why it failed.
-    pub cause: Cause,
+    cause: Cause,
     /// What else is known, each a clause: shown in parentheses.
-    pub notes: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// Why something failed.
@@ -39,7 +43,13 @@ pub enum Cause {
 impl Error {
     /// A failure to do `doing` because of `cause`.
     pub fn new(doing: impl Into<String>, cause: impl Into<Cause>) -> Self {
-        Self { doing: doing.into(), cause: cause.into(), notes: Vec::new() }
+        Self::of(doing.into(), cause.into())
+    }
+
+    /// The same in one piece of code for all kinds.
+    #[inline(never)]
+    fn of(doing: String, cause: Cause) -> Self {
+        Self(Box::new(Parts { doing, cause, notes: Vec::new() }))
     }
 
     /// The file or directory `path` could not be read.
@@ -54,7 +64,7 @@ impl Error {
 
     /// Adds a clause to the parentheses.
     pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.0.notes.push(note.into());
         self
     }
 
@@ -69,12 +79,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.doing)?;
-        match &self.cause {
+        let Parts { doing, cause, notes } = &*self.0;
+        f.write_str(doing)?;
+        match cause {
             Cause::Said => {}
             cause => write!(f, ": {cause}")?,
         }
-        match self.notes.as_slice() {
+        match notes.as_slice() {
             [] => Ok(()),
             notes => write!(f, " ({})", notes.join("; ")),
         }

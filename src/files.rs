@@ -42,24 +42,21 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     if path.is_absolute() {
         return Ok(path.to_owned());
     }
-    let mut absolute = std::env::current_dir()?.into_os_string();
-    absolute.push("/");
-    absolute.push(path);
-    Ok(absolute.into())
+    Ok(std::env::current_dir()?.join(path))
 }
 
 /// The content of `path`. Its size is not asked for: in `/proc` and `/sys` it
 /// would not be true.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = vec![0; BLOCK];
-    let length = read_into(open(path)?, &mut content)?;
+    let length = read_into(&open(path)?, &mut content)?;
     content.truncate(length);
     Ok(content)
 }
 
 /// Reads `file` into `content`, over what that holds, and makes it longer where it
 /// has to be; how many bytes are the file's.
-pub fn read_into(mut file: File, content: &mut Vec<u8>) -> io::Result<usize> {
+pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
     let mut length = 0;
     loop {
         if length >= LIMIT {

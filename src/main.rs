@@ -9,6 +9,7 @@
 
 mod applets;
 mod cli;
+mod collect;
 mod config;
 mod devices;
 mod entry;

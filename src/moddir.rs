@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::collect::Collect;
 use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::index::Index;
@@ -111,7 +112,7 @@ impl ModuleDir {
         let (path, dependencies) = line.split_at_checked(colon)?;
         Some(Entry {
             path: self.file(path),
-            dependencies: text::words(dependencies.get(1..)?).map(|word| self.file(word)).collect(),
+            dependencies: text::words(dependencies.get(1..)?).map(|word| self.file(word)).vec(),
         })
     }
 
@@ -120,7 +121,7 @@ impl ModuleDir {
     pub fn dependencies(&self, name: &ModuleName) -> Vec<ModuleName> {
         let line = self.dependency_line(name).unwrap_or_default();
         let paths = line.split(|&c| c == b':').nth(1).unwrap_or_default();
-        text::words(paths).map(ModuleName::from_path).collect()
+        text::words(paths).map(ModuleName::from_path).vec()
     }
 
     /// Whether `modules.dep` has module `name`.
@@ -195,10 +196,10 @@ impl ModuleDir {
     ) -> Vec<ModuleName> {
         let values = self.lookup(
             table,
-            |index| Ok(Some(index.matching(name)?.into_iter().map(|v| v.bytes).collect())),
+            |index| Ok(Some(index.matching(name)?.into_iter().map(|v| v.bytes).vec())),
             |text| Some(search(text, name)),
         );
-        values.unwrap_or_default().iter().map(|value| ModuleName::new(value)).collect()
+        values.unwrap_or_default().iter().map(|value| ModuleName::new(value)).vec()
     }
 
     /// Asks the binary index, and the text where that can't answer.

@@ -6,6 +6,7 @@
 //! `-` means a range. Patterns match as `fnmatch(3)` with flags 0 does: `*`
 //! and `?` cross `/`, a leading dot is plain, `\` quotes the next character.
 
+use crate::collect::Collect;
 use std::fmt;
 
 /// A module's name with `-` folded to `_`: the only form in which names compare.
@@ -15,7 +16,7 @@ pub struct ModuleName(Vec<u8>);
 impl ModuleName {
     /// Folds `name`; anything but `-` is kept.
     pub fn new(name: &[u8]) -> Self {
-        Self(name.iter().map(|&c| if c == b'-' { b'_' } else { c }).collect())
+        Self(name.iter().map(|&c| if c == b'-' { b'_' } else { c }).vec())
     }
 
     /// The name of the module in the file `path`: its last component up to the

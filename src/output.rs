@@ -60,9 +60,12 @@ impl Log {
 
     /// Tells `message`.
     pub fn tell(&self, level: Level, message: impl Display) {
-        if !self.tells(level) {
-            return;
+        if self.tells(level) {
+            self.put(level, &message);
         }
+    }
+
+    fn put(&self, level: Level, message: &dyn Display) {
         let word = match level {
             Level::Fatal => "FATAL: ",
             Level::Error => "ERROR: ",
@@ -70,12 +73,13 @@ impl Log {
             Level::Notice => "NOTICE: ",
             Level::Info | Level::Silent => "INFO: ",
         };
+        let mut text = format!("{}: {word}{message}", self.applet);
         if self.syslog {
-            self.send(level, format!("{}: {word}{message}", self.applet).as_bytes());
+            self.send(level, text.as_bytes());
         } else {
+            text.push('\n');
             // There is nobody to tell that nothing can be told.
-            let _ =
-                write_all(entry::STDERR, format!("{}: {word}{message}\n", self.applet).as_bytes());
+            let _ = write_all(entry::STDERR, text.as_bytes());
         }
     }
 

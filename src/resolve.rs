@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::collect::Collect;
 use crate::config::Config;
 use crate::moddir::ModuleDir;
 use crate::name::{ModuleName, fold_alias};
@@ -65,7 +66,7 @@ pub fn resolve(sources: Sources<'_>, name: &[u8]) -> Vec<Target> {
 
 fn config_alias(sources: Sources<'_>, name: &[u8]) -> Vec<Target> {
     let aliased = sources.config.aliased(name);
-    aliased.map(|(pattern, module)| Target::aliased(module.clone(), pattern)).collect()
+    aliased.map(|(pattern, module)| Target::aliased(module.clone(), pattern)).vec()
 }
 
 fn dependency_list(sources: Sources<'_>, name: &[u8]) -> Vec<Target> {
@@ -103,7 +104,7 @@ fn builtin_alias(sources: Sources<'_>, name: &[u8]) -> Vec<Target> {
 }
 
 fn by_alias(names: Vec<ModuleName>, alias: &[u8]) -> Vec<Target> {
-    names.into_iter().map(|name| Target::aliased(name, alias)).collect()
+    names.into_iter().map(|name| Target::aliased(name, alias)).vec()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use crate::collect::Collect;
 use crate::files;
 use crate::format::text::{lines, words};
 use crate::name::ModuleName;
@@ -69,7 +70,7 @@ impl State {
     pub fn read(system: &Root) -> Self {
         let list = files::read(&system.join("/proc/modules")).ok();
         Self {
-            modules: list.map(|list| lines(&list).filter_map(parse).collect()),
+            modules: list.map(|list| lines(&list).filter_map(parse).vec()),
             sysfs: system.join("/sys/module"),
             empty: false,
         }
@@ -130,7 +131,7 @@ impl State {
             name: name.clone(),
             size: read("coresize").and_then(|text| number(text.trim_ascii())).unwrap_or(0),
             refcnt: read("refcnt").and_then(|text| number(text.trim_ascii())),
-            holders: holders.map(|entry| ModuleName::new(entry.file_name().as_bytes())).collect(),
+            holders: holders.map(|entry| ModuleName::new(entry.file_name().as_bytes())).vec(),
             phase: match state.trim_ascii() {
                 b"live" => Phase::Live,
                 b"going" => Phase::Going,
@@ -156,7 +157,7 @@ fn parse(line: &[u8]) -> Option<Loaded> {
     let holders = words.next().unwrap_or_default().split(|&c| c == b',');
     // The kernel marks a module that has no exit function as its own user.
     let is_name = |holder: &&[u8]| !matches!(*holder, b"" | b"-" | b"[permanent]");
-    let holders = holders.filter(is_name).map(ModuleName::new).collect();
+    let holders = holders.filter(is_name).map(ModuleName::new).vec();
     let phase = match words.next() {
         Some(b"Live") => Phase::Live,
         Some(b"Unloading") => Phase::Going,

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use crate::applets::trace;
 use crate::cli::{Applet, Args, Opt};
+use crate::collect::Collect;
 use crate::error::Status;
 use crate::format::json::Json;
 use crate::format::trace::figures::{Totals, kb, ms};
@@ -52,8 +53,7 @@ fn run(args: &Args, log: &Log) -> Status {
 
 /// What costs most first.
 fn rows(trace: &Trace) -> Vec<Row<'_>> {
-    let mut rows: Vec<Row<'_>> =
-        trace.modules.iter().map(|module| Row { module, share: 0 }).collect();
+    let mut rows: Vec<Row<'_>> = trace.modules.iter().map(|module| Row { module, share: 0 }).vec();
     for step in critical(trace) {
         if let Some(row) = rows.get_mut(step.module) {
             row.share += step.share;
@@ -129,7 +129,7 @@ fn json(trace: &Trace, rows: &[Row<'_>]) -> Json {
         members.extend(figures(row.share, module.work(), sizes));
         Json::Object(members)
     });
-    let modules = modules.collect();
+    let modules = modules.vec();
     let (share, work, totals) = sums(trace, rows);
     let mut sums = Vec::from(figures(share, work, [totals.core, totals.wasted, totals.file]));
     sums.push(("total_us", number(trace.total)));

@@ -28,6 +28,7 @@ use write::Index;
 
 use crate::applets::{absolute, release};
 use crate::cli::{Applet, Args, Opt, VERBOSE};
+use crate::collect::Collect;
 use crate::config::depmod_d::DepmodConfig;
 use crate::error::{Error, Status};
 use crate::files;
@@ -332,7 +333,7 @@ impl<'a> Request<'a> {
         }
         let file = |name: &&str| files.iter().find(|(other, _)| other == name);
         let texts = SHOWN.iter().filter_map(file).map(|(_, content)| content.as_slice());
-        print(self.log, &texts.collect::<Vec<_>>().concat())
+        print(self.log, &texts.vec().concat())
     }
 
     fn warn(&self, warnings: &[Error]) {

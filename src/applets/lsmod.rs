@@ -2,6 +2,7 @@
 
 use crate::applets::wants_json;
 use crate::cli::{Applet, Args, Opt};
+use crate::collect::Collect;
 use crate::error::Status;
 use crate::format::json::Json;
 use crate::name::ModuleName;
@@ -38,7 +39,7 @@ fn run(args: &Args, log: &Log) -> Status {
         });
     };
     if wants_json(args, &JSON) {
-        let modules = Json::List(modules.iter().map(json).collect());
+        let modules = Json::List(modules.iter().map(json).vec());
         return print(log, modules.document().as_bytes());
     }
     let mut text = b"Module                  Size  Used by\n".to_vec();

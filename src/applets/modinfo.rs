@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::applets::{absolute, module_dir, wants_json};
 use crate::cli::{Applet, Args, Opt};
+use crate::collect::Collect;
 use crate::config::Config;
 use crate::error::{Cause, Error, Status};
 use crate::files;
@@ -120,7 +121,7 @@ fn find(sources: Sources<'_>, operand: &OsStr, by_name: bool) -> Result<Vec<Foun
     let targets = resolve(sources, bytes).into_iter().map(|target| found(target.name));
     let is_there =
         |module: &Found| module.path.is_some() || sources.modules.is_builtin(&module.name);
-    let targets: Vec<Found> = targets.filter(is_there).collect();
+    let targets: Vec<Found> = targets.filter(is_there).vec();
     if targets.is_empty() {
         return Err(Error::said(format!("Module {shown} not found.")));
     }
@@ -191,8 +192,8 @@ impl<'a> Printer<'a> {
         let parameters = parameters(all, self.only.is_some());
         if let Some(only) = &self.only {
             let values: Vec<&[u8]> = match only.as_slice() {
-                b"parm" => parameters.iter().map(Vec::as_slice).collect(),
-                only => all.iter().filter(|f| f.key == only).map(|f| &*f.value).collect(),
+                b"parm" => parameters.iter().map(Vec::as_slice).vec(),
+                only => all.iter().filter(|f| f.key == only).map(|f| &*f.value).vec(),
             };
             for value in values {
                 text.extend_from_slice(value);
@@ -239,7 +240,7 @@ impl<'a> Printer<'a> {
         if is_wanted(b"parm") {
             parameters(all, true).iter().for_each(|parameter| add(b"parm", parameter));
         }
-        Json::Map(members.into_iter().map(|(key, values)| (key, Json::List(values))).collect())
+        Json::Map(members.into_iter().map(|(key, values)| (key, Json::List(values))).vec())
     }
 }
 

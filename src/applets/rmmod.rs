@@ -11,6 +11,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use crate::cli::{Applet, Args, Opt, SYSLOG, VERBOSE};
+use crate::collect::Collect;
 use crate::error::{Error, Status};
 use crate::kernel::Kernel;
 use crate::kernel::execute::c_string;
@@ -83,7 +84,7 @@ fn check(name: &ModuleName, modules: &ModuleDir, state: &State) -> Option<Error>
         return Some(Error::said(format!("Module {name} is not currently loaded")));
     };
     if !module.holders.is_empty() {
-        let holders: Vec<_> = module.holders.iter().map(ModuleName::to_string).collect();
+        let holders: Vec<_> = module.holders.iter().map(ModuleName::to_string).vec();
         let holders = holders.join(" ");
         return Some(Error::said(format!("Module {name} is in use by: {holders}")));
     }

@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{Applet, Args, Given, mistake};
+use crate::collect::Collect;
 
 const OPERANDS: &str = "operands";
 
@@ -51,7 +52,7 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Result<Args, Vec<u8
 }
 
 fn values(matches: &mut ArgMatches, name: &str) -> Vec<OsString> {
-    matches.remove_many(name).map(Iterator::collect).unwrap_or_default()
+    matches.remove_many(name).map(Collect::vec).unwrap_or_default()
 }
 
 /// What is wrong with `word`.

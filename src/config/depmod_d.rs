@@ -17,6 +17,7 @@ use std::path::Path;
 use super::find::{Files, content};
 use super::lines::lines;
 use super::release;
+use crate::collect::Collect;
 use crate::error::Error;
 use crate::format::text::words;
 use crate::root::Root;
@@ -82,7 +83,7 @@ impl DepmodConfig {
             let place = format!("{}:{number}", path.display());
             let mut words = words(&line);
             let Some(word) = words.next().filter(|_| !line.starts_with(b"#")) else { continue };
-            let rest: Vec<&[u8]> = words.collect();
+            let rest: Vec<&[u8]> = words.vec();
             match (word, rest.as_slice()) {
                 (b"search", places) => self.searches.extend(places.iter().map(|word| search(word))),
                 (b"override", [module, pattern, directory, ..]) => {

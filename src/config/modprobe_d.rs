@@ -20,6 +20,7 @@ use std::path::Path;
 
 use super::lines::lines;
 use super::{Config, Denial, Softdep};
+use crate::collect::Collect;
 use crate::error::Error;
 use crate::format::text::words;
 use crate::name::{ModuleName, fold_alias};
@@ -103,11 +104,11 @@ fn directive(config: &mut Config, place: &Place<'_>, word: &[u8], rest: &[u8]) -
             config.denials.extend(names.into_iter().map(denial));
         }
         b"options" => {
-            let text = text?.iter().map(|&c| if c == b'\t' { b' ' } else { c }).collect();
+            let text = text?.iter().map(|&c| if c == b'\t' { b' ' } else { c }).vec();
             config.options.push((name, text));
         }
         b"softdep" => config.softdeps.push((name, softdep(text?))),
-        b"weakdep" => config.weakdeps.push((name, words(text?).map(<[u8]>::to_vec).collect())),
+        b"weakdep" => config.weakdeps.push((name, words(text?).map(<[u8]>::to_vec).vec())),
         b"install" => config.installs.push((name, text?.to_vec())),
         b"remove" => config.removes.push((name, text?.to_vec())),
         _ => return None,

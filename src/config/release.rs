@@ -8,6 +8,7 @@
 //! Without backward references and collations, which no release needs. What is no
 //! expression, or means nothing for POSIX, matches nothing.
 
+use crate::collect::Collect;
 use crate::name::held;
 
 /// For each place in the release, from before its first character to behind its
@@ -101,7 +102,7 @@ impl Matcher<'_> {
         depth: usize,
     ) -> Option<(Places, &'p [u8])> {
         let end = self.release.len();
-        let only = |at: usize| from.iter().enumerate().map(|(i, &b)| b && i == at).collect();
+        let only = |at: usize| from.iter().enumerate().map(|(i, &b)| b && i == at).vec();
         Some(match pattern {
             [b'(', rest @ ..] if depth < DEPTH => {
                 match self.alternatives(rest, from, depth + 1)? {
@@ -130,7 +131,7 @@ impl Matcher<'_> {
     /// One character on, where it is one that `holds`.
     fn step(&self, from: &Places, holds: impl Fn(u8) -> bool) -> Places {
         let moved = from.iter().zip(self.release).map(|(&here, &c)| here && holds(c));
-        [false].into_iter().chain(moved).collect()
+        [false].into_iter().chain(moved).vec()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The configuration as text, as `modprobe -c` prints it, and as JSON.
 
 use super::{Config, Softdep};
+use crate::collect::Collect;
 use crate::format::json::Json;
 
 impl Config {
@@ -44,7 +45,7 @@ impl Config {
             let object = |(name, text): &(Vec<u8>, Vec<u8>)| {
                 Json::Object(vec![("module", Json::text(name)), (key, Json::text(text))])
             };
-            Json::List(list.iter().map(object).collect())
+            Json::List(list.iter().map(object).vec())
         };
         let alias = |(pattern, module): &(Vec<u8>, crate::name::ModuleName)| {
             let module = Json::text(module.as_bytes());
@@ -65,10 +66,10 @@ impl Config {
             ("deny", Json::texts(self.denials.iter().map(|denial| &denial.pattern))),
             ("install", pairs("command", &self.installs)),
             ("remove", pairs("command", &self.removes)),
-            ("alias", Json::List(self.aliases.iter().map(alias).collect())),
+            ("alias", Json::List(self.aliases.iter().map(alias).vec())),
             ("options", pairs("options", &self.options)),
-            ("softdep", Json::List(self.softdeps.iter().map(softdep).collect())),
-            ("weakdep", Json::List(self.weakdeps.iter().map(weakdep).collect())),
+            ("softdep", Json::List(self.softdeps.iter().map(softdep).vec())),
+            ("weakdep", Json::List(self.weakdeps.iter().map(weakdep).vec())),
         ])
     }
 }

@@ -27,6 +27,7 @@ use goblin::elf::{Elf, Header};
 
 use super::pages::Source;
 use super::parts::Parts;
+use crate::collect::Collect;
 
 /// The parts of a module's ELF file that a loader speaks of.
 pub struct ModuleElf<'a> {
@@ -168,7 +169,7 @@ impl<'a> ModuleElf<'a> {
 
         // Neighbours are read together.
         let mut ranges: Vec<(u64, u64)> =
-            sections.iter().map(|s| (s.sh_offset, s.sh_offset.saturating_add(s.sh_size))).collect();
+            sections.iter().map(|s| (s.sh_offset, s.sh_offset.saturating_add(s.sh_size))).vec();
         ranges.sort();
         let mut ranges = ranges.into_iter().peekable();
         while let Some((start, mut end)) = ranges.next() {

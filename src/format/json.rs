@@ -1,6 +1,7 @@
 //! JSON, RFC 8259, for those who would otherwise parse lines.
 //!
 //! Bytes that are no UTF-8 become U+FFFD, as JSON has no way to hold them.
+use crate::collect::Collect;
 
 mod read;
 
@@ -35,7 +36,7 @@ impl Json {
 
     /// An array of strings.
     pub fn texts<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = T>) -> Self {
-        Self::List(texts.into_iter().map(Self::text).collect())
+        Self::List(texts.into_iter().map(Self::text).vec())
     }
 
     /// What an object that was read holds for `key`.

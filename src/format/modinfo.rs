@@ -3,6 +3,7 @@
 
 use super::elf::ModuleElf;
 use super::signature::{hexadecimal, signature};
+use crate::collect::Collect;
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +25,14 @@ const SIGNATURE_LINE: usize = 20;
 
 /// All fields of the module `elf`, whose file's uncompressed content is `image`.
 pub fn fields(elf: &ModuleElf<'_>, image: &[u8]) -> Vec<Field> {
-    let mut fields: Vec<Field> = elf.modinfo().map(|(key, value)| Field::new(key, value)).collect();
+    let mut fields: Vec<Field> = elf.modinfo().map(|(key, value)| Field::new(key, value)).vec();
     if let Some(Some(signature)) = signature(image) {
         let lines = signature.bytes.chunks(SIGNATURE_LINE).map(hexadecimal);
         fields.push(Field::new(b"sig_id", "PKCS#7"));
         fields.push(Field::new(b"signer", signature.signer));
         fields.push(Field::new(b"sig_key", hexadecimal(signature.key)));
         fields.push(Field::new(b"sig_hashalgo", signature.digest));
-        let text = lines.collect::<Vec<_>>().join(":\n\t\t");
+        let text = lines.vec().join(":\n\t\t");
         fields.push(Field::new(b"signature", text));
     }
     fields
@@ -70,7 +71,7 @@ pub fn parameters(fields: &[Field], alone: bool) -> Vec<Vec<u8>> {
         (Some(text), Some(kind)) => [parameter.name, b":", text, b" (", kind, b")"].concat(),
         (text, kind) => [parameter.name, b":", text.or(kind).unwrap_or_default()].concat(),
     };
-    all.iter().rev().map(show).collect()
+    all.iter().rev().map(show).vec()
 }
 
 #[cfg(test)]

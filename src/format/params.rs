@@ -2,13 +2,14 @@
 //! (kernel: `kernel/params.c`): blank-separated `NAME=VALUE`, a value with
 //! blanks in double quotes.
 
+use crate::collect::Collect;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 /// Joins `words`, each one parameter. The shell took the quotes off a value with
 /// blanks; it gets new ones.
 pub fn join(words: &[OsString]) -> Vec<u8> {
-    words.iter().map(|word| quote(word.as_bytes())).collect::<Vec<_>>().join(&b' ')
+    words.iter().map(|word| quote(word.as_bytes())).vec().join(&b' ')
 }
 
 fn quote(word: &[u8]) -> Vec<u8> {

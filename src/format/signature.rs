@@ -12,6 +12,7 @@
 //! [0] certificates?, [1] crls?, SET OF SignerInfo { version, issuer and serial
 //! number, digest, [0] attributes?, algorithm, signature, … } } }`. What is anything
 //! else has no signer to tell.
+use crate::collect::Collect;
 
 const MAGIC: &[u8] = b"~Module signature appended~\n";
 /// `PKEY_ID_PKCS7`
@@ -52,7 +53,7 @@ pub fn signature(image: &[u8]) -> Option<Option<Signature<'_>>> {
 
 /// Bytes as `0A:1B:…`.
 pub fn hexadecimal(bytes: &[u8]) -> String {
-    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).vec();
     bytes.join(":")
 }
 

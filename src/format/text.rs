@@ -10,6 +10,7 @@
 //! ```
 
 use super::modinfo::Field;
+use crate::collect::Collect;
 use crate::name::{ModuleName, fold_alias, glob};
 
 /// The lines of a file without their line feeds.
@@ -41,7 +42,7 @@ pub fn aliased(modules_alias: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
             };
             glob(&fold_alias(pattern)?, text).then(|| module.to_vec())
         })
-        .collect()
+        .vec()
 }
 
 /// The lines of a `modules.alias` or `modules.symbols` as the binary index would
@@ -54,7 +55,7 @@ pub fn alias_lines(modules_alias: &[u8]) -> Vec<u8> {
         };
         Some([b"alias ", fold_alias(pattern)?.as_slice(), b" ", module, b"\n"].concat())
     };
-    lines(modules_alias).filter_map(line).flatten().collect()
+    lines(modules_alias).filter_map(line).flatten().vec()
 }
 
 /// Whether `modules.builtin` names the module `name`.
@@ -78,7 +79,7 @@ pub fn builtin_aliased(modinfo: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
             let (module, b"alias", pattern) = builtin_entry(entry)? else { return None };
             glob(&fold_alias(pattern)?, text).then(|| module.to_vec())
         })
-        .collect()
+        .vec()
 }
 
 /// The entries of a builtin module in `modules.builtin.modinfo`.
@@ -90,7 +91,7 @@ pub fn builtin_fields(modinfo: &[u8], name: &ModuleName) -> Vec<Field> {
     };
     // Two builtins may have one name: the first is meant.
     let entries = modinfo.split(|&c| c == 0).map(field);
-    entries.skip_while(Option::is_none).map_while(|field| field).collect()
+    entries.skip_while(Option::is_none).map_while(|field| field).vec()
 }
 
 /// What an `install` command writes for the module's parameters.

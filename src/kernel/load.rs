@@ -10,7 +10,7 @@
 use std::ffi::CStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -177,9 +177,10 @@ impl Prepared {
 
 /// All that is in `file`, wherever it stands.
 fn whole(mut file: &File) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
     file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut content)?;
+    let mut content = Vec::new();
+    let length = files::read_into(file, &mut content)?;
+    content.truncate(length);
     Ok(content)
 }
 

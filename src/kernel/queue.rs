@@ -22,6 +22,7 @@ use super::execute::{Done, Failed, Manner, perform};
 use super::load::{Prepared, Route};
 use super::watch::Watch;
 use super::{Kernel, with_threads};
+use crate::collect::Collect;
 use crate::files;
 use crate::format::trace::Phase;
 use crate::output::{Log, print};
@@ -161,7 +162,7 @@ impl Queue {
         };
         let sources = [Some(self.ear.as_fd()), other].into_iter().flatten();
         let mut polled: Vec<PollFd<'_>> =
-            sources.map(|source| PollFd::new(source, PollFlags::POLLIN)).collect();
+            sources.map(|source| PollFd::new(source, PollFlags::POLLIN)).vec();
         poll(&mut polled, timeout.unwrap_or(PollTimeout::MAX)) != Ok(0)
     }
 

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::execute::{Failed, Reason};
 use super::linux::{machine, release};
 use super::load::Failure;
+use crate::collect::Collect;
 use crate::error::Error;
 use crate::files;
 use crate::format::elf::ModuleElf;
@@ -36,7 +37,7 @@ pub fn add(
         Errno::ENOEXEC => from_image(path, &[other_machine, versions, other_kernel], words),
         Errno::EPERM => match lockdown() {
             Some(mode) => [from_image(path, &[signed], words), vec![mode]].concat(),
-            None => locked().into_iter().collect(),
+            None => locked().into_iter().vec(),
         },
         Errno::ENOKEY | Errno::EKEYREJECTED | Errno::EBADMSG | Errno::ENOPKG => {
             let mut clauses = from_image(path, &[signed], words);
@@ -83,7 +84,7 @@ type Clause = fn(&[u8], &[String]) -> Option<String>;
 /// The first of `clauses` that has something to say about the module in `path`.
 fn from_image(path: &Path, clauses: &[Clause], words: &[String]) -> Vec<String> {
     let Ok(image) = files::read_module(path) else { return Vec::new() };
-    clauses.iter().find_map(|clause| clause(&image, words)).into_iter().collect()
+    clauses.iter().find_map(|clause| clause(&image, words)).into_iter().vec()
 }
 
 fn other_machine(image: &[u8], _: &[String]) -> Option<String> {
@@ -100,7 +101,7 @@ fn other_machine(image: &[u8], _: &[String]) -> Option<String> {
 /// kernel's as far as a module that is loaded has it, too.
 fn versions(image: &[u8], words: &[String]) -> Option<String> {
     let module = ModuleElf::parse(image).ok()?;
-    let imports: Vec<_> = module.imports().collect();
+    let imports: Vec<_> = module.imports().vec();
     let disagreeing = named(words, DISAGREES);
     let version = |symbol: &String| {
         let (_, crc) = imports.iter().find(|(name, _)| *name == symbol.as_bytes())?;
@@ -108,7 +109,7 @@ fn versions(image: &[u8], words: &[String]) -> Option<String> {
         let kernel = kernel.map(|(by, crc)| format!(" (0x{crc:08x} in '{by}', which is loaded)"));
         Some(format!("{symbol} 0x{crc:08x}{}", kernel.unwrap_or_default()))
     };
-    let versions: Vec<String> = disagreeing.iter().filter_map(version).collect();
+    let versions: Vec<String> = disagreeing.iter().filter_map(version).vec();
     (!versions.is_empty()).then(|| format!("file: built against {}", some(&versions)))
 }
 
@@ -158,7 +159,7 @@ fn providers(words: &[String], modules: &ModuleDir) -> Vec<String> {
         "" => Some(format!("no module of {} has {}", modules.path().display(), some(symbols))),
         module => Some(format!("module '{module}' has {}", some(symbols))),
     };
-    providers.iter().filter_map(tell).collect()
+    providers.iter().filter_map(tell).vec()
 }
 
 /// The parameters that the module has.
@@ -170,7 +171,7 @@ fn parameters(image: &[u8], _: &[String]) -> Option<String> {
         let (name, kind) = value.split_once(':')?;
         Some(format!("{name} ({kind})"))
     });
-    Some(format!("parameters: {}", some(&parameters.collect::<Vec<_>>())))
+    Some(format!("parameters: {}", some(&parameters.vec())))
 }
 
 fn signed(image: &[u8], _: &[String]) -> Option<String> {
@@ -201,11 +202,11 @@ fn named(words: &[String], text: &str) -> Vec<String> {
         let (_, rest) = word.split_once(text)?;
         Some(rest.split(' ').next()?.to_owned())
     };
-    words.iter().filter_map(name).collect()
+    words.iter().filter_map(name).vec()
 }
 
 fn some(names: &[String]) -> String {
-    let shown: Vec<&str> = names.iter().take(NAMES).map(String::as_str).collect();
+    let shown: Vec<&str> = names.iter().take(NAMES).map(String::as_str).vec();
     match names.len().saturating_sub(NAMES) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

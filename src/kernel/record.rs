@@ -9,6 +9,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::explain;
 use super::queue::{Queue, Report};
+use crate::collect::Collect;
 use crate::error::Error;
 use crate::files;
 use crate::format::compression::Kind;
@@ -48,7 +49,7 @@ impl Record {
             let names = plan
                 .before(report.number)
                 .filter_map(|at| plan.nodes().get(at).map(|node| node.step.module.clone()));
-            names.collect()
+            names.vec()
         });
         self.modules.push(Module {
             name: report.step.module.clone(),

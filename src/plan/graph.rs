@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use super::{Origin, Step};
+use crate::collect::Collect;
 use crate::name::ModuleName;
 use crate::resolve::{Sources, resolve};
 
@@ -138,8 +139,8 @@ impl Graph {
         let name = node.step.module.clone();
         let needs = self.dependencies(sources, &name, number);
         // What another one depends on is behind that one anyway.
-        let below: Vec<usize> = needs.iter().flat_map(|&at| self.below(at)).collect();
-        let needs: Vec<usize> = needs.into_iter().filter(|at| !below.contains(at)).collect();
+        let below: Vec<usize> = needs.iter().flat_map(|&at| self.below(at)).vec();
+        let needs: Vec<usize> = needs.into_iter().filter(|at| !below.contains(at)).vec();
         let softdep = sources.config.softdep(&name);
         let mut after = self.named(sources, &softdep.pre);
         after.retain(|&at| at < number && !needs.contains(&at));
@@ -162,7 +163,7 @@ impl Graph {
     /// The nodes before `number` that module `name` depends on.
     fn dependencies(&self, sources: Sources<'_>, name: &ModuleName, number: usize) -> Vec<usize> {
         let names = sources.modules.dependencies(name).into_iter();
-        names.filter_map(|name| self.find(&name)).filter(|&at| at < number).collect()
+        names.filter_map(|name| self.find(&name)).filter(|&at| at < number).vec()
     }
 
     /// All nodes that `number` depends on, directly or not.
@@ -183,7 +184,7 @@ impl Graph {
     /// The nodes of what `names`, of a soft dependency, stand for.
     fn named(&self, sources: Sources<'_>, names: &[Vec<u8>]) -> Vec<usize> {
         let targets = names.iter().flat_map(|name| resolve(sources, name));
-        targets.filter_map(|target| self.find(&target.name)).collect()
+        targets.filter_map(|target| self.find(&target.name)).vec()
     }
 
     /// Counts how much stands upon each node.
@@ -224,7 +225,7 @@ impl Graph {
         let waiting = |number: &usize| {
             self.nodes.get(*number).is_some_and(|node| node.progress == Progress::Waiting)
         };
-        let mut numbers: Vec<usize> = (0..self.nodes.len()).filter(waiting).collect();
+        let mut numbers: Vec<usize> = (0..self.nodes.len()).filter(waiting).vec();
         numbers.sort_by_key(|&number| {
             std::cmp::Reverse(self.nodes.get(number).map_or(0, |node| node.height))
         });

@@ -5,6 +5,7 @@
 //! dependency and as a soft dependency stands there twice.
 
 use super::{Action, Goal, Origin, Policy, SOFTDEP_DEPTH, Step, Verdict};
+use crate::collect::Collect;
 use crate::name::ModuleName;
 use crate::resolve::{Sources, Target, resolve};
 use crate::state::State;
@@ -84,7 +85,7 @@ impl<'a> Order<'a> {
         let mut dependencies = Vec::new();
         if let Some(entry) = self.sources.modules.entry(&target.name) {
             target.path.get_or_insert(entry.path);
-            dependencies = entry.dependencies.iter().rev().map(|path| Target::file(path)).collect();
+            dependencies = entry.dependencies.iter().rev().map(|path| Target::file(path)).vec();
         }
         let mut needed = std::iter::once(&target).chain(&dependencies).map(|module| &module.name);
         let denied = needed.find_map(|name| {
@@ -152,7 +153,7 @@ impl<'a> Order<'a> {
             module.origin == Origin::Target || !self.in_kernel(&module.target.name)
         };
         let needed = self.queue.iter().filter(needed);
-        needed.map(|module| self.step(module, target_options)).collect()
+        needed.map(|module| self.step(module, target_options)).vec()
     }
 
     fn step(&self, module: &Queued, target_options: &[u8]) -> Step {

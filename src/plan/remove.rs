@@ -1,6 +1,7 @@
 //! The order of removal.
 
 use super::{Action, Goal, Origin, Policy, SOFTDEP_DEPTH, Step, Verdict};
+use crate::collect::Collect;
 use crate::config::Softdep;
 use crate::format::text::{CMDLINE_OPTS, replace};
 use crate::name::ModuleName;
@@ -82,7 +83,7 @@ impl Removal<'_> {
         }
         self.depth += 1;
         let resolved = names.iter().flat_map(|name| resolve(self.sources, name));
-        for target in resolved.collect::<Vec<_>>().iter().rev() {
+        for target in resolved.vec().iter().rev() {
             // A soft dependency that can't go stays, and with it what it needs.
             let length = self.steps.len();
             if self.visit(&target.name, Origin::Softdep).is_err() {

@@ -12,6 +12,7 @@ use super::tell::Report;
 use super::{APPLET, JSON, LOCK, Patience, WAIT_FOR};
 use crate::applets::{wants_json, wants_trace};
 use crate::cli::{Args, TRACE, VERBOSE, for_commands};
+use crate::collect::Collect;
 use crate::devices;
 use crate::error::{Error, Status};
 use crate::files;
@@ -137,7 +138,7 @@ impl<'a> Drive<'a> {
         began: Instant,
     ) -> Vec<&'a Path> {
         let args = self.args;
-        let mut missing: Vec<&Path> = args.values(&WAIT_FOR).iter().map(Path::new).collect();
+        let mut missing: Vec<&Path> = args.values(&WAIT_FOR).iter().map(Path::new).vec();
         if !self.gathered.has_looked {
             // The first drivers are inserted while the last devices are still looked at.
             devices::walk(self.system, &mut |device| {
@@ -282,7 +283,7 @@ impl<'a> Drive<'a> {
         let running = self.queue.look(|plan| {
             let nodes = plan.nodes().iter().enumerate();
             let running = nodes.filter(|(_, node)| node.progress == Progress::Running);
-            running.map(|(at, node)| (at, node.step.clone())).collect::<Vec<_>>()
+            running.map(|(at, node)| (at, node.step.clone())).vec()
         });
         for (number, step) in running {
             if !self.slow.contains(&number) {

@@ -1,7 +1,6 @@
 //! What is to be loaded: who wants it, and the plan that all of it makes.
 
-use std::collections::BTreeSet;
-
+use crate::collect::Collect;
 use crate::config::modules_load;
 use crate::devices;
 use crate::error::{Error, Status};
@@ -42,7 +41,8 @@ pub struct Gathered<'a> {
     state: &'a State,
     log: &'a Log,
     policy: Policy,
-    seen: BTreeSet<Vec<u8>>,
+    /// Modaliases that were looked up, sorted.
+    seen: Vec<Vec<u8>>,
     goals: Vec<Goal>,
     status: Status,
     /// Whether the devices were looked at.
@@ -53,7 +53,7 @@ impl<'a> Gathered<'a> {
     /// Nothing yet; names are looked up in `sources`, and what `state` has is there.
     pub fn new(sources: Sources<'a>, state: &'a State, log: &'a Log) -> Self {
         let policy = Policy { blacklist_names: true, ..Policy::default() };
-        let (seen, goals) = (BTreeSet::new(), Vec::new());
+        let (seen, goals) = (Vec::new(), Vec::new());
         let (status, has_looked) = (Status::Success, false);
         Self { sources, state, log, policy, seen, goals, status, has_looked }
     }
@@ -93,9 +93,9 @@ impl<'a> Gathered<'a> {
 
     /// Adds what a device wants.
     pub fn device(&mut self, modalias: Vec<u8>) {
-        if !self.seen.contains(&modalias) {
+        if let Err(place) = self.seen.binary_search(&modalias) {
             self.wanted(&modalias, b"", &Who::Device);
-            self.seen.insert(modalias);
+            self.seen.insert(place, modalias);
         }
     }
 
@@ -111,7 +111,7 @@ impl<'a> Gathered<'a> {
             graph.add(self.sources, steps, 0);
             wish
         };
-        let wishes = goals.into_iter().map(add).collect();
+        let wishes = goals.into_iter().map(add).vec();
         (graph, wishes)
     }
 

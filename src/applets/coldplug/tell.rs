@@ -1,9 +1,9 @@
 //! What a run says at its end, and what a dry run shows.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::collect::Collect;
 use crate::devices::{self, Device};
 use crate::error::{Error, Status};
 use crate::files;
@@ -57,15 +57,17 @@ impl Report<'_> {
         let deferred = deferred(self.system);
         let mut status = Status::Success;
         let modaliases = idle.iter().map(|device| text(&device.modalias));
-        let modaliases: BTreeSet<String> = modaliases.collect();
+        let mut modaliases = modaliases.vec();
+        modaliases.sort();
+        modaliases.dedup();
         let clauses = [
-            some("no driver here for", modaliases.into_iter().collect()),
-            some("deferred:", deferred.iter().map(|line| text(line)).collect()),
+            some("no driver here for", modaliases),
+            some("deferred:", deferred.iter().map(|line| text(line)).vec()),
         ];
         let seconds = tenths(timeout.as_secs() * 1000 + u64::from(timeout.subsec_millis()));
         if is_missing {
             let missing = self.missing.iter().map(|path| path.display().to_string());
-            let missing = missing.collect::<Vec<_>>().join(", ");
+            let missing = missing.vec().join(", ");
             let error = Error::said(format!("{missing} did not come in {seconds} s"));
             status = log.error(clauses.into_iter().flatten().fold(error, Error::note));
         } else {
@@ -113,9 +115,9 @@ impl Report<'_> {
         let mut members = vec![
             ("inserted", number(self.inserted as u64)),
             ("milliseconds", number(self.total / 1000)),
-            ("failed", Json::List(failed.collect())),
+            ("failed", Json::List(failed.vec())),
             ("missing", Json::texts(missing)),
-            ("without_driver", Json::List(idle.collect())),
+            ("without_driver", Json::List(idle.vec())),
             ("deferred", Json::texts(deferred)),
         ];
         if let Some(locked) = self.locked {
@@ -132,7 +134,7 @@ pub fn plan(log: &Log, graph: &Graph, json: bool) -> Status {
         steps.filter(|(_, node)| !matches!(node.step.action, Action::Builtin | Action::Missing));
     if !json {
         let lines = steps.flat_map(|(_, node)| node.step.told());
-        return print(log, &lines.collect::<Vec<u8>>());
+        return print(log, &lines.vec());
     }
     let steps = steps.map(|(number, node)| {
         let before = graph.before(number).filter_map(|at| graph.nodes().get(at));
@@ -145,13 +147,13 @@ pub fn plan(log: &Log, graph: &Graph, json: bool) -> Status {
             other => other,
         }
     });
-    print(log, Json::List(steps.collect()).document().as_bytes())
+    print(log, Json::List(steps.vec()).document().as_bytes())
 }
 
 /// The lines of the kernel's list of deferred devices: `DEVICE<tab>REASON`.
 fn deferred(system: &Root) -> Vec<Vec<u8>> {
     let list = files::read(&system.join(DEFERRED)).unwrap_or_default();
-    lines(&list).map(|line| line.trim_ascii().to_vec()).filter(|line| !line.is_empty()).collect()
+    lines(&list).map(|line| line.trim_ascii().to_vec()).filter(|line| !line.is_empty()).vec()
 }
 
 fn some(what: &str, names: Vec<String>) -> Option<String> {

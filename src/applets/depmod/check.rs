@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::depend::{Symbols, look_up};
 use super::find::Found;
 use super::read::{Contents, List};
+use crate::collect::Collect;
 use crate::error::Error;
 
 /// Modules and the symbols that they and the kernel export; the lists go together.
@@ -29,13 +30,16 @@ impl Library<'_> {
             let Some(checks) = &contents.checks else { continue };
             let path = module.path.display();
             let mut weak = checks.weak.iter();
-            let undefined: Vec<&[u8]> = contents.list(List::Undefined).collect();
+            let undefined: Vec<&[u8]> = contents.list(List::Undefined).vec();
             let strong = undefined.iter().filter(|_| weak.next() == Some(&false)).copied();
             // And those that no symbol of the file stands for.
-            let others = checks.versions.keys().map(Vec::as_slice);
+            let others = checks.versions.iter().map(|(name, _)| name.as_slice());
             let others = others.filter(|name| !undefined.contains(name));
             for name in strong.chain(others) {
-                let crc = checks.versions.get(name).copied().unwrap_or_default();
+                let versions = &checks.versions;
+                let place = versions.binary_search_by(|(other, _)| other.as_slice().cmp(name));
+                let crc = place.ok().and_then(|place| versions.get(place));
+                let crc = crc.map_or(0, |(_, crc)| *crc);
                 let shown = String::from_utf8_lossy(name);
                 match look_up(self.symbols, name, self.prefix) {
                     None => {
@@ -76,7 +80,7 @@ impl Library<'_> {
     /// The circles that modules, by number, depend on one another in, each with the
     /// symbols that make it.
     pub fn explain(&self, circles: &[Vec<usize>]) -> Vec<Error> {
-        let mut errors: Vec<Error> = circles.iter().map(|circle| self.circle(circle)).collect();
+        let mut errors: Vec<Error> = circles.iter().map(|circle| self.circle(circle)).vec();
         let count: usize = circles.iter().map(Vec::len).sum();
         errors.push(Error::said(format!("Found {count} modules in dependency cycles!")));
         errors

@@ -12,6 +12,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::parallel::in_parallel;
 use super::read::{Contents, List};
+use crate::collect::Collect;
 use crate::format::symvers::bare;
 
 /// A symbol: the checksum of its type, and the module that exports it, unless that is
@@ -116,7 +117,7 @@ impl Graph {
             }
         }
         let is_free = |(number, users): (usize, &usize)| (*users == 0).then_some(number);
-        let mut free: Vec<usize> = users.iter().enumerate().filter_map(is_free).collect();
+        let mut free: Vec<usize> = users.iter().enumerate().filter_map(is_free).vec();
         let mut turn = 0;
         while let Some(number) = free.pop() {
             if let Some(slot) = self.turns.get_mut(number) {

@@ -5,7 +5,7 @@
 //! `search` names first, then the first that is found: `build` and `source`, which
 //! lead to the kernel's sources, and `exclude`d names are passed over.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, FileType, Metadata};
 use std::io;
@@ -45,11 +45,11 @@ impl Found {
     }
 }
 
-/// Files by the names of their modules, and what went wrong.
+/// Files, sorted by the names of their modules, and what went wrong.
 #[derive(Default)]
 pub struct Files {
     /// The files that count.
-    pub found: BTreeMap<ModuleName, Found>,
+    pub found: Vec<Found>,
     /// What could not be read.
     pub errors: Vec<Error>,
     /// What is odd.
@@ -68,12 +68,13 @@ pub fn named(directory: &Path, paths: &[OsString]) -> Files {
             continue;
         }
         let module = Found::new(path.to_owned(), directory);
-        let known = files.found.insert(module.name.clone(), module).map(|module| module.path);
-        if let Some(known) = known {
-            let (path, known) = (path.display(), known.display());
+        if let Some(known) = files.found.iter().find(|known| known.name == module.name) {
+            let (path, known) = (path.display(), known.path.display());
             files.errors.push(Error::said(format!("{path}: has the name of {known}")));
         }
+        files.found.push(module);
     }
+    files.found.sort_by(by_name);
     files
 }
 
@@ -93,7 +94,12 @@ pub fn find(directory: &Path, config: &DepmodConfig, with_times: bool) -> io::Re
             Ok(()) => {}
         }
     }
+    walk.choose();
     Ok(walk.files)
+}
+
+fn by_name(a: &Found, b: &Found) -> Ordering {
+    a.name.cmp(&b.name)
 }
 
 struct Walk<'a> {
@@ -156,7 +162,7 @@ impl Walk<'_> {
         match kind {
             Some(kind) if kind.is_dir() => return Ok(self.enter(path)?),
             Some(kind) if kind.is_file() && is_module => {
-                self.add(Found::new(path.to_owned(), self.directory));
+                self.files.found.push(Found::new(path.to_owned(), self.directory));
             }
             _ if is_module => return Err("not a regular file".into()),
             _ => {}
@@ -168,11 +174,22 @@ impl Walk<'_> {
         matches!(name, b"build" | b"source") || self.config.excludes.iter().any(|e| e == name)
     }
 
-    fn add(&mut self, new: Found) {
-        let known = self.files.found.get(&new.name);
-        if known.is_none_or(|known| self.rank(&new) > self.rank(known)) {
-            self.files.found.insert(new.name.clone(), new);
+    /// Keeps one file of each name: the one that counts most, and of equal ones the first.
+    fn choose(&mut self) {
+        let mut all = std::mem::take(&mut self.files.found);
+        all.sort_by(by_name);
+        let mut kept: Vec<Found> = Vec::new();
+        for new in all {
+            match kept.last_mut() {
+                Some(known) if known.name == new.name => {
+                    if self.rank(&new) > self.rank(known) {
+                        *known = new;
+                    }
+                }
+                _ => kept.push(new),
+            }
         }
+        self.files.found = kept;
     }
 
     /// How much a file counts beside others of its name: first by override, then by

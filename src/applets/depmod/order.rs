@@ -6,18 +6,16 @@
 //! hash table holds their names: what is indexed by one can be compared with what is
 //! indexed by the other.
 
-use std::collections::BTreeMap;
-
 use super::find::Found;
+use crate::collect::Collect;
 use crate::format::text::lines;
-use crate::name::ModuleName;
 
 /// Buckets of the table, a power of two.
 const BUCKETS: u32 = 512;
 
-/// Sorts the modules `found`, where `order` is the content of `modules.order`.
-pub fn sort(found: BTreeMap<ModuleName, Found>, order: &[u8]) -> Vec<Found> {
-    let mut positions: Vec<(&[u8], usize)> = lines(order).zip(0..).collect();
+/// Sorts `modules`, which are sorted by name, where `order` is the content of `modules.order`.
+pub fn sort(mut modules: Vec<Found>, order: &[u8]) -> Vec<Found> {
+    let mut positions: Vec<(&[u8], usize)> = lines(order).zip(0..).vec();
     positions.sort();
     let position = |module: &Found| {
         let path = module.uncompressed();
@@ -26,8 +24,7 @@ pub fn sort(found: BTreeMap<ModuleName, Found>, order: &[u8]) -> Vec<Found> {
         let (line, position) = positions.get(end.checked_sub(1)?)?;
         (*line == path).then_some(*position)
     };
-    // In a bucket, names are sorted, as they are in the map.
-    let mut modules: Vec<Found> = found.into_values().collect();
+    // In a bucket, names stay sorted.
     modules.sort_by_cached_key(|module| {
         (position(module).unwrap_or(usize::MAX), hash(module.name.as_bytes()) % BUCKETS)
     });
@@ -77,7 +74,8 @@ mod tests {
 
     fn sorted(paths: &[&str], order: &str) -> Vec<String> {
         let found = paths.iter().map(|path| Found::new(path.into(), Path::new("/m")));
-        let found = found.map(|file| (file.name.clone(), file)).collect();
+        let mut found: Vec<Found> = found.collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
         let modules = sort(found, order.as_bytes());
         modules.into_iter().map(|m| String::from_utf8(m.listed).unwrap()).collect()
     }

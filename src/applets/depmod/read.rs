@@ -4,11 +4,11 @@
 //! Of a plain file only the sections that hold these are read. A compressed one has
 //! to be unpacked whole.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::find::Found;
 use super::parallel::in_parallel;
+use crate::collect::Collect;
 use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::compression::{Decompressor, Kind};
@@ -70,8 +70,8 @@ pub struct Checks {
     pub exports: Vec<u32>,
     /// Whether it can do without, for each of the undefined symbols.
     pub weak: Vec<bool>,
-    /// Symbols that it was built against, with their checksums.
-    pub versions: BTreeMap<Vec<u8>, u32>,
+    /// Symbols that it was built against, sorted, with their checksums.
+    pub versions: Vec<(Vec<u8>, u32)>,
 }
 
 impl Contents {
@@ -133,7 +133,7 @@ impl Buffers {
                 Err(what) => Err(parts.error().map_or(what.into(), Cause::from)),
             };
         }
-        let length = files::read_into(file, &mut self.file)?;
+        let length = files::read_into(&file, &mut self.file)?;
         let content = self.file.get(..length).unwrap_or_default();
         let image = match kind {
             Kind::Plain => content,
@@ -189,16 +189,18 @@ fn contents(
         }
     }
     let checks = with_checks.then(|| {
+        let mut versions = elf.imports().map(|(name, crc)| (name.to_vec(), crc)).vec();
+        versions.sort();
         Box::new(Checks {
-            exports: elf.exports().map(|(_, crc)| crc).collect(),
+            exports: elf.exports().map(|(_, crc)| crc).vec(),
             weak: elf
                 .symbols()
                 .filter_map(|(_, symbol)| match symbol {
                     Symbol::Wanted { weak } => Some(weak),
                     Symbol::Offered { .. } => None,
                 })
-                .collect(),
-            versions: elf.imports().map(|(name, crc)| (name.to_vec(), crc)).collect(),
+                .vec(),
+            versions,
         })
     });
     let mut end = 0;

@@ -14,13 +14,13 @@
 //! priority; `modules.builtin.bin` nothing, `modules.builtin.alias.bin` the builtin's
 //! name.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::check::Library;
 use super::depend::Graph;
 use super::find::Found;
 use super::read::{Contents, List};
+use crate::collect::Collect;
 use crate::error::Error;
 use crate::format::index::write::{IndexWriter, Refused};
 use crate::format::text::{builtin_entry, lines};
@@ -86,19 +86,22 @@ impl Index<'_> {
         let mut warnings = Vec::new();
         let mut text = b"# Aliases extracted from modules themselves.\n".to_vec();
         let mut index = IndexWriter::default();
-        let mut known = BTreeSet::new();
         for (rank, (module, contents)) in (0..).zip(self.each()) {
             let name = module.name.as_bytes();
+            let mut known = Vec::new();
             for alias in contents.list(List::Aliases) {
                 line(&mut text, &[b"alias", alias, name]);
                 let Some(folded) = fold_alias(alias) else {
                     warnings.push(unmatched(alias).note(module.path.display().to_string()));
                     continue;
                 };
-                if tell_duplicates && !known.insert((folded.clone(), rank)) {
-                    let alias = String::from_utf8_lossy(&folded);
-                    let warning = format!("duplicate module alias:\n{alias} {}", module.name);
-                    warnings.push(Error::said(warning));
+                if tell_duplicates {
+                    if known.contains(&folded) {
+                        let alias = String::from_utf8_lossy(&folded);
+                        let warning = format!("duplicate module alias:\n{alias} {}", module.name);
+                        warnings.push(Error::said(warning));
+                    }
+                    known.push(folded.clone());
                 }
                 if let Err(why) = index.insert(folded, name, rank) {
                     let alias = String::from_utf8_lossy(alias);
@@ -118,7 +121,7 @@ impl Index<'_> {
             .symbols
             .iter()
             .filter_map(|(name, symbol)| Some((*name, symbol.owner?)))
-            .collect();
+            .vec();
         all.sort();
         let mut text = b"# Aliases for symbols, used by symbol_request().\n".to_vec();
         let mut index = IndexWriter::default();

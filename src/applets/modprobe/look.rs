@@ -8,6 +8,7 @@ use super::JSON;
 use super::request::Request;
 use crate::applets::wants_json;
 use crate::cli::{Args, Opt};
+use crate::collect::Collect;
 use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::elf::ModuleElf;
@@ -107,8 +108,8 @@ impl Request<'_> {
             Err(what) => return failed(what.into()),
         };
         let (versions, none): (Vec<_>, _) = match exports {
-            true => (module.exports().collect(), "it exports no symbols"),
-            false => (module.imports().collect(), "it has no versions of symbols"),
+            true => (module.exports().vec(), "it exports no symbols"),
+            false => (module.imports().vec(), "it has no versions of symbols"),
         };
         if versions.is_empty() {
             return failed(none.into());

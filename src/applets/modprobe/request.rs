@@ -12,7 +12,9 @@ use super::{
 };
 use crate::applets::wants_json;
 use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
+use crate::collect::Collect;
 use crate::error::{Error, Status};
+use crate::files;
 use crate::format::json::Json;
 use crate::format::params;
 use crate::kernel::InsertFlags;
@@ -289,7 +291,7 @@ impl Request<'_> {
             );
             return Status::Success;
         }
-        print(self.log, &steps.flat_map(line).collect::<Vec<u8>>())
+        print(self.log, &steps.flat_map(line).vec())
     }
 
     /// Tells what happens, as far as somebody wants to know.
@@ -330,7 +332,11 @@ impl Request<'_> {
 /// The module in the file that a path operand means. Its name is what it says of
 /// itself: by that the kernel, its dependencies and who denies it know it.
 fn existing(operand: &OsStr) -> Result<Target, Error> {
-    let path = std::path::absolute(Path::new(operand));
+    let mut short = operand.as_bytes();
+    while let Some(rest) = short.strip_prefix(b"./") {
+        short = rest;
+    }
+    let path = files::absolute(Path::new(OsStr::from_bytes(short)));
     let path = path.and_then(|path| path.metadata().map(|_| path)).map_err(|error| {
         let path = operand.to_string_lossy();
         Error::new(format!("Failed to get module from path {path}"), error)

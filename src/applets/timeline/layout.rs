@@ -1,6 +1,7 @@
 //! Where everything is in the picture. Widths and what is across are in tenths of a
 //! pixel, heights in pixels.
 
+use crate::collect::Collect;
 use crate::format::trace::path::{Step, critical};
 use crate::format::trace::{Module, Trace};
 
@@ -81,7 +82,7 @@ impl<'t> Layout<'t> {
                 let critical = steps.iter().any(|step| step.module == at);
                 Row { module, at, y: 0, critical, label: label(module), label_x: 0, left: false }
             })
-            .collect();
+            .vec();
         rows.sort_by_key(|row| (row.module.begin(), row.module.end()));
         let height = TOP + rows.len() * ROW + BOTTOM;
         let mut layout = Self {

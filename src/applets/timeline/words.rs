@@ -1,6 +1,7 @@
 //! What the picture says.
 
 use super::layout::Layout;
+use crate::collect::Collect;
 use crate::format::trace::figures::{kb, ms};
 use crate::format::trace::{Module, Phase, PhaseKind, Trace};
 use crate::name::ModuleName;
@@ -72,7 +73,7 @@ pub fn tooltip(module: &Module, share: Option<u64>) -> String {
         kb(module.init)
     );
     if !module.needs.is_empty() {
-        let needs: Vec<String> = module.needs.iter().map(ModuleName::to_string).collect();
+        let needs: Vec<String> = module.needs.iter().map(ModuleName::to_string).vec();
         text += &format!("\nneeds {}", needs.join(", "));
     }
     if !module.path.is_empty() {

@@ -4,6 +4,7 @@
 //! beside them, or changed their order.
 
 use super::{Module, Phase, PhaseKind, Trace};
+use crate::collect::Collect;
 use crate::format::json::Json;
 use crate::name::ModuleName;
 
@@ -71,7 +72,7 @@ fn module(name: ModuleName, args: &Json, worker: usize) -> Module {
     let needs = args.get("needs").and_then(Json::list).unwrap_or_default();
     Module {
         name,
-        needs: needs.iter().filter_map(Json::as_text).map(ModuleName::new).collect(),
+        needs: needs.iter().filter_map(Json::as_text).map(ModuleName::new).vec(),
         path: text(args, "path").to_vec(),
         worker,
         ready: number(args, "ready"),
