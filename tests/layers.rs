@@ -30,13 +30,14 @@ const LAYERS: [&[&str]; 12] = [
     &["files"],
     &["format"],
     &["name"],
-    &["error", "root"],
+    &["error", "root", "collect"],
 ];
 
 /// Apart from the order: a module, who alone names it, whom alone it names.
 /// The entry is what the C library calls: it hands over to `main`, and keeps
 /// for `output` how the streams were found.
-const APART: [(&str, &[&str], &[&str]); 1] = [("entry", &["main", "output", "kernel"], &["main"])];
+const APART: [(&str, &[&str], &[&str]); 1] =
+    [("entry", &["main", "output", "kernel"], &["main", "collect"])];
 
 /// These never name each other: an applet is one file, or one and its folder.
 const STRANGERS: &str = "applets";
