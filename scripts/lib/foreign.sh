@@ -42,12 +42,14 @@ unpacked() {
 }
 
 # cross_musl ARCH FOLDER makes FOLDER/musl-gcc, a compiler and linker of static programs
-# for another architecture, as named by Debian: its cross gcc with its musl.
+# for another architecture, as named by Debian: its cross gcc with its musl. Sets gnu to
+# the name that gcc has for it.
 cross_musl() {
-    local arch=$1 to=$2 dir gnu musl
+    local arch=$1 to=$2 dir musl
     case $arch in
     arm64) gnu=aarch64-linux-gnu musl=aarch64-linux-musl ;;
     armhf) gnu=arm-linux-gnueabihf musl=arm-linux-musleabihf ;;
+    s390x) gnu=s390x-linux-gnu musl=s390x-linux-musl ;;
     *) die "no musl for $arch" ;;
     esac
     need "gcc-$gnu:$gnu-gcc"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # An initramfs of a few of a kernel's modules, and a boot of it. Sourced after
-# setup.sh and kernels.sh; install_built wants modules.sh, too. DIR is always what `kernel`
-# printed, ROOT the folder that becomes the initramfs.
+# setup.sh, kernels.sh and foreign.sh; install_built wants modules.sh, too. DIR is always
+# what `kernel` printed, ROOT the folder that becomes the initramfs, KERNEL its name.
 
 # module_files DIR MODULE... prints the files of these modules and of all that
 # they need, relative to lib/modules/REL. The reference resolves them: what is
@@ -66,16 +66,39 @@ install_built() {
     done
 }
 
-# install_tools ROOT NAME... compiles programs of tests/guests/tools into ROOT/bin.
+# install_tools KERNEL ROOT NAME... compiles programs of tests/guests/tools into ROOT/bin.
 install_tools() {
-    local root=$1 name
-    shift
+    local arch root=$2 name cc=musl-gcc from headers
+    arch=$(kernel_arch "$1")
+    shift 2
+    [ $# -gt 0 ] || return 0
+    # musl has no headers of the kernel's.
+    if [ "$arch" = amd64 ]; then
+        need gcc libc6-dev musl-tools:musl-gcc
+        headers=(/usr/include "/usr/include/$(uname -m)-linux-gnu")
+    else
+        cc=$work/musl-gcc
+        cross_musl "$arch" "$work"
+        from=$(unpacked "$arch" --alone linux-libc-dev)/usr/include
+        headers=("$from" "$from/$gnu")
+    fi
     for name in "$@"; do
-        # musl has no headers of the kernel's.
-        musl-gcc -static -Os -Wall -Wextra -idirafter /usr/include \
-            -idirafter "/usr/include/$(uname -m)-linux-gnu" \
+        "$cc" -static -Os -Wall -Wextra "${headers[@]/#/-idirafter}" \
             -o "$root/bin/$name" "$top/tests/guests/tools/$name.c" || return 1
     done
+}
+
+# install_busybox KERNEL ROOT puts the machine's busybox into ROOT/bin.
+install_busybox() {
+    local arch from=
+    arch=$(kernel_arch "$1")
+    if [ "$arch" = amd64 ]; then
+        need busybox-static
+    else
+        from=$(unpacked "$arch" --alone busybox-static)
+    fi
+    mkdir -p "$2/bin"
+    cp "$from/bin/busybox" "$2/bin/busybox"
 }
 
 # Sets NANOMOD to what scripts/build makes, unless it is set.
@@ -83,14 +106,15 @@ need_nanomod() {
     [ -n "${NANOMOD:-}" ] || NANOMOD=$("$top/scripts/build" | tail -n 1)
 }
 
-# install_loader ROOT APPLET... puts the loader under test into ROOT/sbin: $NANOMOD,
-# or what scripts/build makes, or with LOADER=kmod Debian's kmod and its libraries.
+# install_loader ROOT APPLET... puts the loader under test into ROOT/sbin: $under_test,
+# or where that isn't set $NANOMOD, or what scripts/build makes, or with LOADER=kmod
+# Debian's kmod and its libraries.
 loader=${LOADER:-nanomod}
 install_loader() {
-    local root=$1 binary library applet
+    local root=$1 binary=${under_test:-} library applet
     shift
     case $loader in
-    nanomod) need_nanomod && binary=$NANOMOD ;;
+    nanomod) [ -n "$binary" ] || { need_nanomod && binary=$NANOMOD; } ;;
     kmod)
         binary=$(command -v kmod)
         for library in $(ldd "$binary" | grep -o '/[^ ]*'); do
@@ -111,22 +135,43 @@ pack() {
     (cd "$1" && find . -print0 | LC_ALL=C sort -z | cpio -o0 -H newc --quiet -R 0:0) >"$2"
 }
 
+# Sets qemu to what starts a machine for KERNEL, up to what it is to boot, and console to
+# the name of its serial line there; qemu is empty where the kernel is a program.
+qemu_for() {
+    case $1 in
+    uml) qemu=() console= ;;
+    *-arm64) qemu=(qemu-system-aarch64 -M virt -cpu cortex-a57) console=ttyAMA0 ;;
+    *-armmp) qemu=(qemu-system-arm -M virt -cpu cortex-a15) console=ttyAMA0 ;;
+    *) qemu=(qemu-system-x86_64) console=ttyS0 ;;
+    esac
+}
+
+need_qemu() {
+    case $1 in
+    uml) ;;
+    *-arm*) need qemu-system-arm ;;
+    *) need qemu-system-x86:qemu-system-x86_64 ;;
+    esac
+}
+
 # boot KERNEL DIR INITRAMFS SECONDS COMMAND_LINE [QEMU_OPTION...] prints the
-# console; what the guest says there is its only result.
+# console; what the guest says there is its only result. $MEMORY: its MiB.
 boot() {
-    local kernel=$1 dir=$2 initramfs=$3 seconds=$4 cmdline=$5
+    local kernel=$1 dir=$2 initramfs=$3 seconds=$4 cmdline=$5 qemu console
+    local memory=${MEMORY:-512}
     shift 5
     # Machine-readable: no kernel messages between the lines, and a panic ends it.
     cmdline="quiet loglevel=1 panic=-1 $cmdline"
+    qemu_for "$kernel"
     if [ "$kernel" = uml ]; then
         # shellcheck disable=SC2086 # a kernel command line is words
-        timeout -k 5 "$seconds" "$dir/kernel" mem=512M initrd="$initramfs" \
+        timeout -k 5 "$seconds" "$dir/kernel" mem="${memory}M" initrd="$initramfs" \
             con=null con0=fd:0,fd:1 $cmdline </dev/null
     else
         # KVM is not to be relied on where this runs inside a virtual machine.
-        timeout -k 5 "$seconds" qemu-system-x86_64 -accel tcg -m 512 -nographic \
+        timeout -k 5 "$seconds" "${qemu[@]}" -accel tcg -m "$memory" -nographic \
             -no-reboot -nic none -kernel "$dir/kernel" -initrd "$initramfs" \
-            -append "console=ttyS0 $cmdline" "$@" </dev/null
+            -append "console=$console $cmdline" "$@" </dev/null
     fi 2>&1 | LC_ALL=C sed -u 's/\r//g; s/\x1b\(c\|\[[0-9;?=]*[a-zA-Z]\)//g
         s/^Booting from ROM\.*\([^.]\)/\1/; /^Booting from ROM\.*$/d
         /^Warning: tempdir/d; /^SeaBIOS/d'

@@ -3,28 +3,31 @@
 # downloaded and unpacked, never installed, and kept in the cache under their
 # package's version. Sourced after setup.sh.
 #
-#   kernel uml|6.1|6.1-arm64|6.12    prints a folder that holds
+#   kernel NAME              prints a folder that holds
 #       kernel             what to boot
 #       lib/modules/REL    its modules as the distribution ships them, indexed
 #
 #   uml    User-mode Linux 6.1: plain .ko, boots in two seconds
 #   6.1    Debian 12's generic amd64 kernel: plain .ko, signed
-#   6.1-arm64   the same for another architecture, for its module tree
 #   6.12   the same from backports: .ko.xz, which the kernel can decompress
+#   6.1-arm64, 6.1-armmp    Debian 12's for aarch64 and for armv7: plain .ko, arm64's signed
+#   6.1-s390x   the same for a big-endian machine, for its module tree
 
 kernel() {
-    local name=$1 arch=amd64 package dir tmp
+    local name=$1 arch flavour package dir tmp
     local options=(-o APT::Sandbox::User=root) update=refresh_lists
     [ "$(uname -m)" = x86_64 ] || die "the test kernels are for x86_64 machines"
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         die "the test kernels are Debian packages: apt-get and dpkg-deb are needed"
     fi
     need kmod:depmod
+    arch=$(kernel_arch "$name") || die "no such kernel: $name"
+    flavour=$arch
     case $name in
     uml | 6.1) ;;
-    6.1-arm64) arch=arm64 && private_apt bookworm ;;
     6.12) private_apt bookworm-backports ;;
-    *) die "no such kernel: $name" ;;
+    6.1-armmp) flavour=armmp && private_apt bookworm ;;
+    *) private_apt bookworm ;;
     esac
     newest
     if [ ! -d "$dir" ]; then
@@ -43,6 +46,17 @@ kernel() {
     echo "$dir"
 }
 
+# kernel_arch NAME prints the architecture of its machine, as Debian names it.
+kernel_arch() {
+    case $1 in
+    uml | 6.1 | 6.12) echo amd64 ;;
+    6.1-arm64) echo arm64 ;;
+    6.1-armmp) echo armhf ;;
+    6.1-s390x) echo s390x ;;
+    *) return 1 ;;
+    esac
+}
+
 # The uname -r of an unpacked kernel.
 release() {
     basename "$1"/lib/modules/*
@@ -53,9 +67,9 @@ newest() {
     local version
     package=user-mode-linux
     dir=
-    # linux-image-ARCH is empty and depends on the newest kernel.
+    # linux-image-FLAVOUR is empty and depends on the newest kernel.
     if [ "$name" != uml ]; then
-        package=$(apt-cache "${options[@]}" depends --important "linux-image-$arch" 2>/dev/null |
+        package=$(apt-cache "${options[@]}" depends --important "linux-image-$flavour" 2>/dev/null |
             sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
     fi
     version=$(apt-cache "${options[@]}" show --no-all-versions "${package:-none}" 2>/dev/null |

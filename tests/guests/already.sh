@@ -1,5 +1,5 @@
 # What is there already is a success, unless it had to be the first time.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: minix
 
 expect 0 "insert" modprobe minix

@@ -1,6 +1,6 @@
 # A blacklist hides a module from aliases, and from its own name with -b; whoever
 # asks for it by name gets it.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: minix brd vfat
 # cmdline: modprobe.blacklist=brd
 

@@ -1,6 +1,6 @@
 # Called by a script that closed stdin, stdout and stderr, with and without a
 # /dev/null to put in their place.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: 8021q vfat
 
 modprobe 8021q <&- >&- 2>&-

@@ -1,6 +1,6 @@
 # install and remove commands of modprobe.d: run in the module's place, with its
 # options, and free to call modprobe again.
-# kernels: uml 6.12
+# kernels: uml 6.12 6.1-armmp
 # modules: minix mac-roman overlay
 # loader: nanomod
 

@@ -1,6 +1,6 @@
 # Thirty at once, of overlapping sets: whoever comes second waits or finds it done,
 # and none fails.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: 8021q vfat xt_LOG minix mac-roman overlay isofs
 
 round() {

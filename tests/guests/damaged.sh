@@ -1,6 +1,6 @@
 # A file cut short or with a flipped bit, of each kind: status 1, a message, nothing
 # loaded, and the guest lives on.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # tree plain: minix vfat
 # tree xz: minix vfat
 # tree zst: minix vfat

@@ -1,6 +1,6 @@
 # deny covers what blacklist does not: names, dependencies, paths, and what the
 # kernel asks for.
-# kernels: uml 6.12
+# kernels: uml 6.12 6.1-armmp
 # modules: vfat minix hfs hfsplus ufs
 # cmdline: modprobe.deny=hfs*,ufs
 # loader: nanomod

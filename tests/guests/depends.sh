@@ -1,5 +1,5 @@
 # The main job: a module goes in after all that it needs, and comes out with it.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: 8021q vfat
 
 expect 0 "insert with dependencies" modprobe 8021q

@@ -1,6 +1,6 @@
 # Removal of what others use: the holders first with --remove-holders, and with -w
 # a wait for what is in use for a moment.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: 8021q vfat loop nls_cp437 nls_iso8859-1
 # loader: nanomod
 

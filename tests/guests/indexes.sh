@@ -1,6 +1,6 @@
 # Trees as other tools leave them: no binary indexes, empty or damaged ones, names
 # that are older or newer than the files.
-# kernels: uml 6.12
+# kernels: uml 6.12 6.1-armmp
 # modules: 8021q minix
 # tree plain: 8021q
 # tree xz: 8021q

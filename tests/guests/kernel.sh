@@ -1,6 +1,6 @@
 # The kernel calls modprobe itself, with stdin, stdout and stderr closed, in a root
 # that has no /dev/null: mounting a FAT image needs vfat, fat and a code page.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: loop vfat nls_cp437 nls_iso8859-1 nls_ascii nls_utf8
 
 expect 0 "a loop device" modprobe loop

@@ -1,7 +1,7 @@
 # -vv names the way that the kernel took a module: a plain file as it is, a
 # compressed one too where the kernel takes that kind, all else through a memfd.
 # Where the kernel gives up on a file (xz with CRC64), decompressing here goes on.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # tree plain: minix
 # tree xz: minix
 # tree xz-crc64: minix

@@ -45,6 +45,14 @@ evidence() {
     dmesg | tail -n 4 | sed 's/^/    kernel: /'
 } 2>/dev/null
 
+# has PART: whether the tier of the loader has it, where a scenario can do without some of
+# it; what is left out is said.
+has() {
+    grep -q " $1 " /tests/parts && return
+    echo "-- $NAME: tier $(cat /tests/tier) has no $1, which is left out"
+    return 1
+}
+
 not() { ! "$@"; }
 says() { grep -qE -e "$1" err; }
 says_text() { grep -qxF -e "$1" err; }

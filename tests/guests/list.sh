@@ -1,5 +1,5 @@
 # lsmod's columns and rmmod's words, which scripts parse.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: 8021q minix
 
 expect 0 "two trees of modules" modprobe -a 8021q minix

@@ -1,5 +1,5 @@
 # coldplug --lock: the kernel takes no more modules, and whether it does is told.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: minix mac-roman nls_cp437
 # loader: nanomod
 # last: yes

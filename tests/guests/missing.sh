@@ -1,5 +1,5 @@
 # What scripts match when a module or a file is not there.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: minix
 # tree plain: vfat
 

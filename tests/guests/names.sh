@@ -1,5 +1,5 @@
 # - and _ are one letter in a module's name, whatever the file is called.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: mac-roman nf_log_syslog mtdoops
 
 for name in mac-roman mac_roman; do

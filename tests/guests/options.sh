@@ -1,6 +1,6 @@
 # Options arrive in the module: from the command line, modprobe.d and the kernel
 # command line, in that order of strength, for dependencies too.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: overlay mtdoops
 # cmdline: overlay.redirect_max=1111 overlay.metacopy=Y
 

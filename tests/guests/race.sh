@@ -1,6 +1,6 @@
 # Two loaders, one module, different parameters: both succeed, and the module has
 # the parameters of one of them, not a mixture.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: overlay
 
 for i in 1 2 3 4; do

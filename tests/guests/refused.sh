@@ -1,6 +1,6 @@
 # The kernel refuses: the status is 1, and the message has the kernel's own reason,
 # which it only gives to its log.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: overlay vfat mtdoops
 # loader: nanomod
 

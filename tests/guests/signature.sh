@@ -1,5 +1,5 @@
 # A signed module with a flipped bit is refused even where unsigned ones are taken.
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 6.1-arm64 6.1-armmp
 # tree plain: minix
 
 spoil plain

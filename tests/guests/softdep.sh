@@ -1,6 +1,6 @@
 # Soft dependencies: what modules bring themselves and what modprobe.d adds, in
 # their order; one that is missing or fails stops nothing.
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: minix mac-roman nls_cp737 xt_LOG overlay
 
 # Newest first, as the kernel lists them.

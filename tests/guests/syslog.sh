@@ -1,6 +1,6 @@
 # With stderr closed, or -s, a message still reaches someone: without a syslog
 # that is the kernel's log. With -q, as the kernel calls, there is no message.
-# kernels: uml 6.12
+# kernels: uml 6.12 6.1-armmp
 # modules: minix
 # loader: nanomod
 
