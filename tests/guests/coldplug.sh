@@ -30,15 +30,19 @@ list minix
 expect 0 "-n" coldplug -n mac-roman
 check "shows what is named" prints "^insmod .*/mac-roman.ko"
 check "and listed" prints "^insmod .*/minix.ko"
-expect 0 "-n --json" coldplug -n --json mac-roman
-check "is JSON" is_json out
-check "neither loads anything" absent minix mac_roman
+if has json; then
+    expect 0 "-n --json" coldplug -n --json mac-roman
+    check "is JSON" is_json out
+fi
+check "nothing is loaded" absent minix mac_roman
 expect 0 "-v" coldplug -v mac-roman
 check "shows what it does" prints "^insmod .*/minix.ko"
 check "and how many" says "[0-9] modules inserted in 0"
-expect 0 "--json" coldplug --json nls_cp437
-check "is JSON" is_json out
-check "of what happened" prints '"inserted": *1\b'
+if has json; then
+    expect 0 "--json" coldplug --json nls_cp437
+    check "is JSON" is_json out
+    check "of what happened" prints '"inserted": *1\b'
+fi
 clean
 
 expect 1 "a name that nobody knows" coldplug nosuch minix

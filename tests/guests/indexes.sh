@@ -52,6 +52,8 @@ works "named x.ko.xz, is x.ko" "$tree"
 rm ./*.bin
 works "named x.ko.xz in text, is x.ko" "$tree"
 
+# Where neither this tier nor the kernel undoes xz, it ends here.
+has xz || grep -q xz /sys/module/compression || exit 0
 enter xz
 sed -i 's/\.ko\.xz/.ko/g' modules.dep
 rm ./*.bin

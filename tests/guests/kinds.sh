@@ -1,5 +1,6 @@
 # Every kind of module file goes in, by modprobe with its dependencies and by insmod.
 # kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
+# needs: gzip xz zstd
 # tree plain: vfat minix
 # tree xz: vfat minix
 # tree xz-crc64: vfat minix

@@ -26,7 +26,9 @@ rung() {
 }
 
 rung plain plain finit_module
-rung gz gzip "$ours"
-rung zst zstd "$ours"
-rung xz xz "$theirs"
-rung xz-crc64 xz "$fallback"
+! has gzip || rung gz gzip "$ours"
+! has zstd || rung zst zstd "$ours"
+if has xz; then
+    rung xz xz "$theirs"
+    rung xz-crc64 xz "$fallback"
+fi

@@ -22,5 +22,7 @@ check "is refused" says "could not insert 'nls_cp437': Operation not permitted.*
 expect 1 "coldplug of a name" coldplug --lock nls_cp437
 check "is refused" says "could not insert 'nls_cp437': Operation not permitted"
 check "and locked all the same" prints "^locked:"
-expect 0 "coldplug of nothing" coldplug --lock --json
-check "is JSON" is_json out
+if has json; then
+    expect 0 "coldplug of nothing" coldplug --lock --json
+    check "is JSON" is_json out
+fi

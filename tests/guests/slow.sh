@@ -1,6 +1,7 @@
 # Modules that take their time in init: those that don't need each other go in at once, and
 # one that fails or hangs holds up nothing but what needs it.
 # kernels: 6.1
+# needs: jobs trace
 # built: slow_1 slow_2 slow_3 slow_4 slow_5 slow_6 slow_7 slow_8 fails needs_fails slow_fails
 # built: hangs needs_hangs finds_none requests shows late
 # tools: unload-all

@@ -22,7 +22,7 @@ check "it is" test -b /dev/vda
 expect 0 "all of it" coldplug -v -d /trees/hardware --settle
 check "drivers are loaded" loaded virtio_blk virtio_net virtio_rng
 check "and what they need" loaded net_failover failover
-check "three devices" test "$(ls /sys/bus/virtio/devices | wc -l)" = 3
+check "three devices" test "$(find /sys/bus/virtio/devices -mindepth 1 | wc -l)" = 3
 check "have their drivers" all_bound
 check "a network interface" test -e /sys/class/net/eth0
 expect 0 "again" coldplug -v -d /trees/hardware
