@@ -164,8 +164,10 @@ boot() {
     cmdline="quiet loglevel=1 panic=-1 $cmdline"
     qemu_for "$kernel"
     if [ "$kernel" = uml ]; then
+        # Not where chance would have it: its table of pages reaches from its program's end
+        # to wherever the heap is, and takes up to a third of 32 MiB.
         # shellcheck disable=SC2086 # a kernel command line is words
-        timeout -k 5 "$seconds" "$dir/kernel" mem="${memory}M" initrd="$initramfs" \
+        timeout -k 5 "$seconds" setarch -R "$dir/kernel" mem="${memory}M" ${initramfs:+"initrd=$initramfs"} \
             con=null con0=fd:0,fd:1 $cmdline </dev/null
     else
         # KVM is not to be relied on where this runs inside a virtual machine.

@@ -2,7 +2,7 @@
 # are there at the end as one after the other brings, with their options, and soft
 # dependencies in their order.
 # kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
-# needs: jobs
+# tiers: full
 # modules: 8021q vfat msdos minix mac-roman mac-greek nls_cp437 nls_cp737 xt_LOG xt_mark isofs
 # modules: overlay udf dm-thin-pool dm-cache dm-snapshot dm-zero twofish_generic blowfish_generic
 # modules: cast5_generic cast6_generic lz4 lz4hc ts_kmp ts_bm bfs befs efs romfs qnx4 omfs

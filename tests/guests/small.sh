@@ -1,0 +1,35 @@
+# Little memory: 32 MiB, of which User-mode Linux leaves 21 to use, and 64 for kernels of
+# distributions. Drivers of a disk and a network with what they need, and the hardware.
+# kernels: uml 6.1-arm64 6.1-armmp
+# memory: 32 64
+# device 6.1-arm64: virtio-blk-pci,drive=disk virtio-net-pci,romfile= virtio-rng-pci
+# device 6.1-armmp: virtio-blk-device,drive=disk virtio-net-device virtio-rng-device
+# modules: minix vfat 8021q virtio_net virtio_blk
+# modules uml: scsi_debug sd_mod
+# modules 6.1-arm64: virtio_pci
+# modules 6.1-armmp: virtio_mmio
+# loader: nanomod
+
+check "there is little" test "$(sed -n 's/^MemTotal: *\([0-9]*\) .*/\1/p' /proc/meminfo)" -lt 65536
+expect 0 "a network's driver" modprobe virtio_net
+check "with what it needs" loaded virtio_net net_failover failover
+expect 0 "a file system" modprobe -v vfat
+check "with what it needs" loaded vfat fat
+expect 0 "insmod" insmod "$(file / minix)"
+check "it is there" loaded minix
+expect 0 "lsmod" lsmod
+expect 0 "modprobe -r" modprobe -r vfat virtio_net
+check "they are gone" absent vfat fat virtio_net net_failover failover
+
+if [ -e /sys/bus/pci ] || [ -e /sys/bus/amba ]; then
+    disk=/dev/vda driver=virtio_blk
+else
+    disk=/dev/sda driver=sd_mod
+    modprobe scsi_debug dev_size_mb=1
+fi
+expect 0 "the hardware, and a name" coldplug --wait-for $disk 8021q
+check "is silent" silent
+check "the disk has its driver" loaded $driver
+check "and is there" test -b $disk
+check "so is what was named" loaded 8021q garp mrp stp llc
+check "nothing was short of memory" not sh -c 'dmesg | grep -iE "out of memory|allocation failure"'
