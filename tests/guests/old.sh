@@ -1,8 +1,7 @@
 # Old kernels: one of 3.8, which had no file in memory yet, and one before that, which had no
 # finit_module. All system calls that came later are not there.
 # kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
-# modules: 8021q mac-roman nls_cp437
-# tree plain: minix vfat overlay
+# tree plain: minix vfat overlay 8021q mac-roman nls_cp437
 # tree gz: minix
 # tree xz: minix
 # tree zst: minix
@@ -58,13 +57,13 @@ for age in 3.7 3.8; do
         fi
     done
 
-    expect 0 "$age: with workers" old modprobe -a -j 4 8021q mac-roman nls_cp437
+    expect 0 "$age: with workers" old modprobe -d /trees/plain -a -j 4 8021q mac-roman nls_cp437
     check "$age: all are there" loaded 8021q garp mrp stp llc mac_roman nls_cp437
     unload 8021q garp mrp stp llc mac_roman nls_cp437
-    expect 0 "$age: coldplug" old nanomod coldplug --settle=50 8021q mac-roman
+    expect 0 "$age: coldplug" old nanomod coldplug -d /trees/plain --settle=50 8021q mac-roman
     check "$age: all are there" loaded 8021q garp mrp stp llc mac_roman
     unload 8021q garp mrp stp llc mac_roman
-    old modprobe 8021q <&- >&- 2>&-
+    old modprobe -d /trees/plain 8021q <&- >&- 2>&-
     check "$age: all closed" test $? = 0
     check "$age: all are there" loaded 8021q llc
     unload 8021q garp mrp stp llc

@@ -29,11 +29,18 @@ unsigned() {
 
 expect 1 "a missing dependency" insmod "$(file / vfat)"
 check "names the module that has the symbols" says "module 'fat' has fat_"
+# What a file says is known where somebody can read it.
+readable() {
+    [ "${1%.ko}" != "$1" ] || has xz
+}
+
 expect 1 "a bad value" modprobe overlay index=bad
-check "names the parameters and their types" says 'parameters: .*index \(bool\)'
+! readable "$(file / overlay)" ||
+    check "names the parameters and their types" says 'parameters: .*index \(bool\)'
 
 expect 1 "a value out of range" modprobe overlay redirect_max=99999999
-check "names them, too" says 'out of range \(parameters: .*redirect_max \(ushort\)'
+! readable "$(file / overlay)" ||
+    check "names them, too" says 'out of range \(parameters: .*redirect_max \(ushort\)'
 
 spoil plain
 unsigned "$(file "$tree" minix)" >minix.ko
@@ -77,6 +84,6 @@ if tail -c 28 "$(file "$tree" minix)" | grep -q 'Module signature appended'; the
     at=$(where __brelse other.ko)
     word $((at - word)) '\001\002\003\004' other.ko
     expect 1 "another version of any symbol" insmod ./other.ko
-    check "names it, and the kernel's" says "built against __brelse 0x04030201 \(0x[0-9a-f]{8} in 'v?fat', which is loaded\)"
+    ! readable "$(file / vfat)" || check "names it, and the kernel's" says "built against __brelse 0x04030201 \(0x[0-9a-f]{8} in 'v?fat', which is loaded\)"
 fi
 check "nothing of it is inserted" absent minix
