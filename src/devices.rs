@@ -5,7 +5,6 @@
 //! `uevent`, in a line `MODALIAS=…`, alone. Devices come and go while they are read:
 //! what can't be read is not there.
 
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -90,9 +89,8 @@ fn is_name(rest: &[u8]) -> bool {
 
 fn entries(directory: &Path) -> Option<Entries> {
     let mut found = Entries::default();
-    for entry in fs::read_dir(directory).ok()?.flatten() {
-        let name = entry.file_name();
-        match name.as_bytes() {
+    for entry in files::entries(directory).ok()? {
+        match entry.name.as_bytes() {
             b"modalias" => found.modalias = true,
             b"uevent" => found.uevent = true,
             b"subsystem" => found.subsystem = true,
@@ -100,7 +98,7 @@ fn entries(directory: &Path) -> Option<Entries> {
             // A device of ACPI's names is mostly another one's shadow.
             b"driver" | b"physical_node" => found.driver = true,
             name if NO_DEVICES.contains(&name) => {}
-            name if entry.file_type().is_ok_and(|kind| kind.is_dir()) => {
+            name if entry.kind.is_some_and(|kind| kind.is_dir()) => {
                 found.directories.push(name.to_vec());
             }
             _ => {}
@@ -124,6 +122,8 @@ fn modalias(directory: &Path, entries: &Entries) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

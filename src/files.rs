@@ -1,8 +1,10 @@
 //! Opening and reading files in as few system calls as it takes: a call of
 //! modprobe opens a dozen small ones.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File, FileType};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -13,9 +15,13 @@ use nix::sys::stat::Mode;
 
 use crate::error::Cause;
 use crate::format::compression::{self, Decompressor, Kind};
+use crate::format::text::number;
 
 /// Read at once: most files end here.
 const BLOCK: usize = 4096;
+
+/// Of a file that is made: anybody may read it.
+const MODE: Mode = Mode::from_bits_truncate(0o644);
 
 /// More than any list or module: `/dev/zero` is neither.
 const LIMIT: usize = 512 << 20;
@@ -35,6 +41,35 @@ fn open_with(path: &Path, flags: OFlag) -> io::Result<File> {
     // openat and not open: musl's open sets the close-on-exec flag once more,
     // for kernels older than 2.6.23.
     Ok(openat(AT_FDCWD, path, flags, Mode::empty())?.into())
+}
+
+/// Opens `path` for writing; a file is made and emptied as `flags` say.
+pub fn open_to_write(path: &Path, flags: OFlag) -> io::Result<File> {
+    let flags = flags | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    Ok(openat(AT_FDCWD, path, flags, MODE)?.into())
+}
+
+/// Writes `content` to `path`, opened so.
+pub fn write(path: &Path, flags: OFlag, content: &[u8]) -> io::Result<()> {
+    open_to_write(path, flags)?.write_all(content)
+}
+
+/// What a directory has.
+pub struct Entry {
+    /// Its name.
+    pub name: OsString,
+    /// What it is, as far as that can be told; of a link, that it is one.
+    pub kind: Option<FileType>,
+}
+
+/// All that is in `directory`, in the order of the file system.
+pub fn entries(directory: &Path) -> io::Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        all.push(Entry { name: entry.file_name(), kind: entry.file_type().ok() });
+    }
+    Ok(all)
 }
 
 /// `path` from the root on, otherwise as it was given.
@@ -78,11 +113,12 @@ pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
 /// device, is written to as it is.
 pub fn save(path: &Path, content: &[u8]) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return OpenOptions::new().write(true).open(path)?.write_all(content);
+        return write(path, OFlag::empty(), content);
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".nanomod");
-    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    let written = write(Path::new(&temporary), OFlag::O_CREAT | OFlag::O_TRUNC, content)
+        .and_then(|()| fs::rename(&temporary, path));
     written.inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
@@ -104,7 +140,7 @@ pub fn module_limit() -> u64 {
     // Once: a thread that runs a command may be about to set another variable.
     *READ.get_or_init(|| {
         let value = std::env::var_os(LIMIT_VARIABLE);
-        let mebibytes = value.and_then(|value| value.to_str()?.parse::<u64>().ok());
+        let mebibytes = value.and_then(|value| number(value.as_bytes(), 10));
         mebibytes.map_or(compression::LIMIT, |mebibytes| mebibytes.saturating_mul(1 << 20))
     })
 }

@@ -5,12 +5,15 @@
 //! to the kernel's own log.
 
 use std::fmt::Display;
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
 
 use crate::entry;
 use crate::error::{Cause, Status};
+use crate::files;
 
 /// How urgent a message is (`syslog(3)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +107,7 @@ impl Log {
         let record = [format!("<{}>", FACILITY | level as u8).as_bytes(), message].concat();
         let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(&record, "/dev/log"));
         if sent.is_err() {
-            if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
+            if let Ok(mut kmsg) = files::open_to_write(Path::new("/dev/kmsg"), OFlag::empty()) {
                 // Without the line feed the kernel would wait for more of it,
                 // and what is too long for a record it does not take at all.
                 let record = record.get(..KMSG_RECORD).unwrap_or(&record);

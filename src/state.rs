@@ -11,13 +11,12 @@
 //! again makes the kernel wait for it.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::collect::Collect;
 use crate::files;
-use crate::format::text::{lines, words};
+use crate::format::text::{lines, number, words};
 use crate::name::ModuleName;
 use crate::root::Root;
 
@@ -126,12 +125,12 @@ impl State {
         let directory = self.sysfs.join(OsStr::from_bytes(name.as_bytes()));
         let read = |file: &str| files::read(&directory.join(file)).ok();
         let state = read("initstate")?;
-        let holders = fs::read_dir(directory.join("holders")).into_iter().flatten().flatten();
+        let holders = files::entries(&directory.join("holders")).unwrap_or_default();
         Some(Loaded {
             name: name.clone(),
-            size: read("coresize").and_then(|text| number(text.trim_ascii())).unwrap_or(0),
-            refcnt: read("refcnt").and_then(|text| number(text.trim_ascii())),
-            holders: holders.map(|entry| ModuleName::new(entry.file_name().as_bytes())).vec(),
+            size: read("coresize").and_then(|text| number(text.trim_ascii(), 10)).unwrap_or(0),
+            refcnt: read("refcnt").and_then(|text| count(text.trim_ascii())),
+            holders: holders.iter().map(|entry| ModuleName::new(entry.name.as_bytes())).vec(),
             phase: match state.trim_ascii() {
                 b"live" => Phase::Live,
                 b"going" => Phase::Going,
@@ -152,8 +151,8 @@ pub fn has_module_support(system: &Root) -> bool {
 fn parse(line: &[u8]) -> Option<Loaded> {
     let mut words = words(line);
     let name = ModuleName::new(words.next()?);
-    let size = number(words.next()?)?;
-    let refcnt = number(words.next()?);
+    let size = number(words.next()?, 10)?;
+    let refcnt = count(words.next()?);
     let holders = words.next().unwrap_or_default().split(|&c| c == b',');
     // The kernel marks a module that has no exit function as its own user.
     let is_name = |holder: &&[u8]| !matches!(*holder, b"" | b"-" | b"[permanent]");
@@ -166,12 +165,18 @@ fn parse(line: &[u8]) -> Option<Loaded> {
     Some(Loaded { name, size, refcnt, holders, phase })
 }
 
-fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
-    std::str::from_utf8(word).ok()?.parse().ok()
+fn count(word: &[u8]) -> Option<i64> {
+    let (digits, sign) = match word.strip_prefix(b"-") {
+        Some(digits) => (digits, -1),
+        None => (word, 1),
+    };
+    Some(sign * i64::try_from(number(digits, 10)?).ok()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn state(list: &str) -> State {

@@ -23,6 +23,7 @@ use crate::cli::{
     self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
 };
 use crate::error::{Error, Status};
+use crate::format::text::number;
 use crate::kernel::linux::{is_initramfs, processors};
 use crate::kernel::queue::{MOST_JOBS, Queue};
 use crate::kernel::uevent::Uevents;
@@ -151,7 +152,7 @@ fn default_jobs() -> usize {
 }
 
 fn patience(args: &Args) -> Result<Patience, Error> {
-    let number = |option: &Opt, unit| match args.value(option) {
+    let given = |option: &Opt, unit| match args.value(option) {
         None => Ok(None),
         Some(text) => match duration(text.as_bytes(), unit) {
             Some(duration) => Ok(Some(duration)),
@@ -162,8 +163,8 @@ fn patience(args: &Args) -> Result<Patience, Error> {
         },
     };
     Ok(Patience {
-        timeout: number(&TIMEOUT, 1000)?.unwrap_or(Duration::from_secs(30)),
-        settle: number(&SETTLE, 1)?,
+        timeout: given(&TIMEOUT, 1000)?.unwrap_or(Duration::from_secs(30)),
+        settle: given(&SETTLE, 1)?,
     })
 }
 
@@ -175,7 +176,7 @@ fn duration(text: &[u8], unit: u64) -> Option<Duration> {
     if whole.is_empty() || !digits(whole) || !digits(part) {
         return None;
     }
-    let mut milliseconds = whole.parse::<u64>().ok()?.checked_mul(unit)?;
+    let mut milliseconds = number(whole.as_bytes(), 10)?.checked_mul(unit)?;
     let mut worth = unit;
     for digit in part.bytes() {
         worth /= 10;

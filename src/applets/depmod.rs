@@ -33,6 +33,7 @@ use crate::config::depmod_d::DepmodConfig;
 use crate::error::{Error, Status};
 use crate::files;
 use crate::format::symvers::{self, Line};
+use crate::format::text::number;
 use crate::kernel::linux;
 use crate::output::{Level, Log, print};
 use crate::root::Root;
@@ -149,10 +150,10 @@ impl<'a> Request<'a> {
         let jobs = match args.value(&JOBS) {
             None => linux::processors(),
             Some(jobs) => {
-                let number = jobs.to_str().and_then(|jobs| jobs.parse().ok());
+                let count = number(jobs.as_bytes(), 10).and_then(|jobs| usize::try_from(jobs).ok());
                 let jobs = jobs.to_string_lossy();
-                number
-                    .filter(|&number| number > 0)
+                count
+                    .filter(|&count| count > 0)
                     .ok_or_else(|| log.error(format_args!("Bad number of jobs passed {jobs}")))?
             }
         };

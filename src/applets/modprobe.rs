@@ -28,6 +28,7 @@ use crate::cli::{
     Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
 };
 use crate::error::Status;
+use crate::format::text::number;
 use crate::kernel::watch::Watch;
 use crate::output::{Level, Log};
 use crate::resolve::Sources;
@@ -147,13 +148,12 @@ fn run(args: &Args, log: &Log) -> Status {
 
 /// A count of milliseconds, as `strtoul(3)` reads it: decimal, 0x or octal.
 fn milliseconds(text: &[u8]) -> Option<Duration> {
-    let text = std::str::from_utf8(text).ok()?;
-    let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None if text.len() > 1 && text.starts_with('0') => u64::from_str_radix(text, 8),
-        None => text.parse(),
+    let (digits, base) = match text {
+        [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
+        [b'0', _, ..] => (text, 8),
+        _ => (text, 10),
     };
-    number.ok().map(Duration::from_millis)
+    number(digits, base).map(Duration::from_millis)
 }
 
 #[cfg(test)]

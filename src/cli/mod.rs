@@ -13,6 +13,7 @@ mod tests;
 mod version;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 #[cfg(feature = "clap")]
 use clap::parse;
@@ -21,6 +22,7 @@ pub use environment::{MODPROBE_OPTIONS, for_commands};
 use scan::parse;
 
 use crate::error::{Error, Status};
+use crate::format::text::number;
 use crate::output::{Level, Log};
 
 /// One option of an applet, a static: which one it is, is where it stands.
@@ -211,7 +213,7 @@ impl Args {
 /// How many workers `option`, the applet's [`JOBS`], asks for.
 pub fn jobs(args: &Args, option: &Opt) -> Result<Option<usize>, Error> {
     let Some(text) = args.value(option) else { return Ok(None) };
-    match text.to_str().and_then(|text| text.parse().ok()) {
+    match number(text.as_bytes(), 10).and_then(|jobs| usize::try_from(jobs).ok()) {
         Some(0) | None => {
             let text = text.to_string_lossy();
             Err(Error::said(format!("--jobs takes a number from 1 on, not '{text}'")))

@@ -47,7 +47,7 @@ impl Files {
 
     /// Adds a file of any name, or the `.conf` files of a directory.
     fn add(&mut self, path: &Path, errors: &mut Vec<Error>) -> Result<(), Cause> {
-        let entries = match fs::read_dir(path) {
+        let entries = match files::entries(path) {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 self.insert(base_name(path), path.to_owned());
                 return Ok(());
@@ -55,14 +55,13 @@ impl Files {
             entries => entries?,
         };
         for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name().as_bytes().to_vec();
+            let name = entry.name.as_bytes().to_vec();
             if name.starts_with(b".") || !name.ends_with(b".conf") {
                 continue;
             }
-            let path = entry.path();
-            let is_directory = match entry.file_type() {
-                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+            let path = path.join(&entry.name);
+            let is_directory = match entry.kind {
+                Some(kind) if !kind.is_symlink() => kind.is_dir(),
                 _ => fs::metadata(&path).is_ok_and(|metadata| metadata.is_dir()),
             };
             if is_directory {

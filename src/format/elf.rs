@@ -27,6 +27,7 @@ use goblin::elf::{Elf, Header};
 
 use super::pages::Source;
 use super::parts::Parts;
+use super::text::behind;
 use crate::collect::Collect;
 
 /// The parts of a module's ELF file that a loader speaks of.
@@ -217,7 +218,7 @@ impl<'a> ModuleElf<'a> {
     /// Whether it is for what `uname -m` calls `machine`; `None` where that is
     /// not known.
     pub fn is_for(&self, machine: &str) -> Option<bool> {
-        let is_64 = machine.contains("64") || machine == "s390x";
+        let is_64 = behind(machine.as_bytes(), b"64").is_some() || machine == "s390x";
         let (number, ..) = MACHINES
             .iter()
             .find(|(_, _, names)| names.iter().any(|name| machine.starts_with(name)))?;

@@ -23,6 +23,24 @@ pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&c| c == b' ' || c == b'\t').filter(|word| !word.is_empty())
 }
 
+/// The number that `digits` are to this base, 10 for most; `None` for anything else, and
+/// for what is too large. `str::parse` is ten times the code.
+pub fn number(digits: &[u8], base: u32) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, &c| {
+        let digit = char::from(c).to_digit(base)?;
+        number.checked_mul(u64::from(base))?.checked_add(u64::from(digit))
+    })
+}
+
+/// What stands in `line` behind the first `words`.
+pub fn behind<'a>(line: &'a [u8], words: &[u8]) -> Option<&'a [u8]> {
+    let place = line.windows(words.len().max(1)).position(|window| window == words)?;
+    line.get(place + words.len()..)
+}
+
 /// The line of module `name` in a `modules.dep`.
 pub fn dependency_line<'a>(modules_dep: &'a [u8], name: &ModuleName) -> Option<&'a [u8]> {
     lines(modules_dep).find(|line| {

@@ -10,6 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use crate::files;
+use crate::format::text::number;
 use crate::root::Root;
 
 /// Larger than any record.
@@ -22,7 +23,7 @@ const RECORDS: usize = 4096;
 const LINES: usize = 64;
 
 /// Priorities from here on are of programs that write to the kernel's log.
-const USER_FACILITY: u32 = 1 << 3;
+const USER_FACILITY: u64 = 1 << 3;
 
 /// How lines start that speak of a module without its name.
 const NAMELESS: [&[u8]; 6] = [
@@ -97,8 +98,7 @@ fn about(record: &[u8], name: &[u8]) -> Option<String> {
     let (prefix, text) = record.split_at_checked(record.iter().position(|&c| c == b';')?)?;
     let text = text.get(1..)?.split(|&c| c == b'\n').next()?;
     let priority = prefix.split(|&c| c == b',').next()?;
-    let priority: u32 = std::str::from_utf8(priority).ok()?.parse().ok()?;
-    if priority >= USER_FACILITY {
+    if number(priority, 10)? >= USER_FACILITY {
         return None;
     }
     let about_modules = NAMELESS.iter().any(|start| text.starts_with(start));

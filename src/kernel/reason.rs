@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::files;
 use crate::format::elf::ModuleElf;
 use crate::format::signature::{hexadecimal, signature};
+use crate::format::text::behind;
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 use crate::root::Root;
@@ -44,10 +45,10 @@ pub fn add(
             clauses.extend(lockdown());
             clauses
         }
-        _ if words.iter().any(|line| line.contains(PARAMETER)) => {
+        _ if words.iter().any(|line| behind(line.as_bytes(), PARAMETER).is_some()) => {
             from_image(path, &[parameters], words)
         }
-        _ if words.iter().any(|line| line.contains(DISAGREES)) => {
+        _ if words.iter().any(|line| behind(line.as_bytes(), DISAGREES).is_some()) => {
             from_image(path, &[versions], words)
         }
         _ => Vec::new(),
@@ -59,9 +60,9 @@ pub fn add(
 }
 
 /// What the kernel says of a parameter's value.
-const PARAMETER: &str = "for parameter `";
+const PARAMETER: &[u8] = b"for parameter `";
 /// What it says of a symbol that was built against something else.
-const DISAGREES: &str = "disagrees about version of symbol ";
+const DISAGREES: &[u8] = b"disagrees about version of symbol ";
 
 /// The same for a step of a plan.
 pub fn add_for_step(error: Error, failed: &Failed, modules: &ModuleDir) -> Error {
@@ -132,7 +133,9 @@ const LOADED: usize = 32;
 
 /// Another release than the kernel's, if that may be what it minds.
 fn other_kernel(image: &[u8], words: &[String]) -> Option<String> {
-    if !words.is_empty() && !words.iter().any(|line| line.contains("version magic")) {
+    if !words.is_empty()
+        && !words.iter().any(|line| behind(line.as_bytes(), b"version magic").is_some())
+    {
         return None;
     }
     let module = ModuleElf::parse(image).ok()?;
@@ -145,7 +148,7 @@ fn other_kernel(image: &[u8], words: &[String]) -> Option<String> {
 /// Which modules of the tree have the symbols that the kernel does not know.
 fn providers(words: &[String], modules: &ModuleDir) -> Vec<String> {
     let mut providers: Vec<(String, Vec<String>)> = Vec::new();
-    for symbol in named(words, "Unknown symbol ") {
+    for symbol in named(words, b"Unknown symbol ") {
         let exporting = modules.exporting(format!("symbol:{symbol}").as_bytes());
         let module = exporting.first().map(|module| module.to_string()).unwrap_or_default();
         match providers.iter_mut().find(|(name, _)| *name == module) {
@@ -197,10 +200,10 @@ fn lockdown() -> Option<String> {
 }
 
 /// The names that stand behind `text` in the kernel's words.
-fn named(words: &[String], text: &str) -> Vec<String> {
+fn named(words: &[String], text: &[u8]) -> Vec<String> {
     let name = |word: &String| {
-        let (_, rest) = word.split_once(text)?;
-        Some(rest.split(' ').next()?.to_owned())
+        let rest = behind(word.as_bytes(), text)?;
+        Some(String::from_utf8_lossy(rest.split(|&c| c == b' ').next()?).into_owned())
     };
     words.iter().filter_map(name).vec()
 }
@@ -225,8 +228,8 @@ mod tests {
             "vfat: disagrees about version of symbol module_layout",
         ]
         .map(str::to_owned);
-        assert_eq!(named(&words, "Unknown symbol "), ["fat_detach", "fat_attach"]);
-        assert_eq!(named(&words, "disagrees about version of symbol "), ["module_layout"]);
+        assert_eq!(named(&words, b"Unknown symbol "), ["fat_detach", "fat_attach"]);
+        assert_eq!(named(&words, b"disagrees about version of symbol "), ["module_layout"]);
     }
 
     #[test]

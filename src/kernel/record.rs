@@ -16,6 +16,7 @@ use crate::format::compression::Kind;
 use crate::format::elf::ModuleElf;
 use crate::format::elf::footprint::Footprint;
 use crate::format::parts::Parts;
+use crate::format::text;
 use crate::format::trace::{INSERTED, Module, THERE, Trace};
 use crate::moddir::ModuleDir;
 use crate::plan::Action;
@@ -99,8 +100,7 @@ fn measure(system: &Root, module: &mut Module) {
     module.file = fs::metadata(path).map_or(0, |metadata| metadata.len());
     let directory = system.join("/sys/module").join(OsStr::from_bytes(module.name.as_bytes()));
     let number = |file: &str| -> Option<u64> {
-        let text = files::read(&directory.join(file)).ok()?;
-        std::str::from_utf8(text.trim_ascii()).ok()?.parse().ok()
+        text::number(files::read(&directory.join(file)).ok()?.trim_ascii(), 10)
     };
     module.core = number("coresize").unwrap_or(0);
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();

@@ -11,8 +11,11 @@
 //! be looked for again.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
+
+use crate::format::text::number;
 use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, setsockopt,
     socket, sockopt,
@@ -55,7 +58,9 @@ impl Uevents {
         let protocol = SockProtocol::NetlinkKObjectUEvent;
         let socket = socket(AddressFamily::Netlink, SockType::Datagram, flags, protocol)?;
         let size = std::env::var_os(BUFFER_VARIABLE);
-        let size = size.and_then(|size| size.to_str()?.parse().ok()).unwrap_or(BUFFER);
+        let size = size
+            .and_then(|size| usize::try_from(number(size.as_bytes(), 10)?).ok())
+            .unwrap_or(BUFFER);
         // It may take less than was asked for, which is not worse than nothing.
         if setsockopt(&socket, sockopt::RcvBufForce, &size).is_err() {
             let _ = setsockopt(&socket, sockopt::RcvBuf, &size);

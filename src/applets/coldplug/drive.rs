@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
 use super::gather::{Gathered, Who, Wish, from};
 use super::tell::Report;
@@ -297,7 +298,7 @@ impl<'a> Drive<'a> {
     /// Has the kernel take no more modules, and tells whether it does.
     fn lock(&mut self) -> bool {
         let path = self.system.join(LOCK_FILE);
-        let written = std::fs::write(&path, b"1\n");
+        let written = files::write(&path, OFlag::empty(), b"1\n");
         let is_locked = files::read(&path).is_ok_and(|text| text.starts_with(b"1"));
         if is_locked {
             // A report says it, too, and is to be one document.

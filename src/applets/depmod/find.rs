@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry, FileType, Metadata};
+use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::depmod_d::{DepmodConfig, Search};
 use crate::error::{Cause, Error};
+use crate::files::{self, Entry};
 use crate::moddir::stem;
 use crate::name::ModuleName;
 
@@ -111,13 +112,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn enter(&mut self, directory: &Path) -> io::Result<()> {
-        let entry = |entry: io::Result<DirEntry>| {
-            let entry = entry?;
-            Ok((entry.file_name(), entry.file_type().ok()))
-        };
-        let mut entries = fs::read_dir(directory)?.map(entry).collect::<io::Result<Vec<_>>>()?;
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (name, kind) in entries {
+        let mut entries = files::entries(directory)?;
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        for Entry { name, kind } in entries {
             if self.is_excluded(name.as_bytes()) {
                 continue;
             }

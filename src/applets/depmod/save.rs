@@ -9,12 +9,11 @@
 //!
 //! Others that want to write there wait.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::write;
 use crate::error::Error;
@@ -71,7 +70,7 @@ fn write_all(directory: &Path, files: &[write::File]) -> Result<(), Error> {
 }
 
 fn create(path: &Path, content: &[u8]) -> io::Result<File> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    let mut file = files::open_to_write(path, OFlag::O_CREAT | OFlag::O_EXCL)?;
     file.write_all(content)?;
     Ok(file)
 }

@@ -23,6 +23,7 @@ use super::read::{Contents, List};
 use crate::collect::Collect;
 use crate::error::Error;
 use crate::format::index::write::{IndexWriter, Refused};
+use crate::format::text::number;
 use crate::format::text::{builtin_entry, lines};
 use crate::name::{ModuleName, fold_alias};
 
@@ -200,16 +201,16 @@ fn numbers(alias: &[u8]) -> Option<String> {
         Some(rest) => ('c', rest),
         None => ('b', alias.strip_prefix(b"block-major-")?),
     };
-    let (major, rest) = number(rest)?;
-    let (minor, _) = number(rest.strip_prefix(b"-")?)?;
+    let (major, rest) = leading(rest)?;
+    let (minor, _) = leading(rest.strip_prefix(b"-")?)?;
     Some(format!("{kind}{major}:{minor}"))
 }
 
 /// The number that `text` starts with, and the rest.
-fn number(text: &[u8]) -> Option<(u32, &[u8])> {
+fn leading(text: &[u8]) -> Option<(u64, &[u8])> {
     let end = text.iter().position(|c| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end)?;
-    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
+    Some((number(digits, 10)?, rest))
 }
 
 /// `modules.builtin.bin` of what is in `modules.builtin`, at `path`.
