@@ -144,65 +144,108 @@ impl From<&str> for Cause {
     }
 }
 
-/// glibc's sentence for the errors that module calls and drivers' inits return.
+/// glibc's sentences for the errors that module calls and drivers' inits return.
+const SENTENCES: &[(Errno, &str)] = &[
+    (Errno::EPERM, "Operation not permitted"),
+    (Errno::ENOENT, "No such file or directory"),
+    (Errno::ESRCH, "No such process"),
+    (Errno::EINTR, "Interrupted system call"),
+    (Errno::EIO, "Input/output error"),
+    (Errno::ENXIO, "No such device or address"),
+    (Errno::E2BIG, "Argument list too long"),
+    (Errno::ENOEXEC, "Exec format error"),
+    (Errno::EBADF, "Bad file descriptor"),
+    (Errno::ECHILD, "No child processes"),
+    (Errno::EAGAIN, "Resource temporarily unavailable"),
+    (Errno::ENOMEM, "Cannot allocate memory"),
+    (Errno::EACCES, "Permission denied"),
+    (Errno::EFAULT, "Bad address"),
+    (Errno::EBUSY, "Device or resource busy"),
+    (Errno::EEXIST, "File exists"),
+    (Errno::EXDEV, "Invalid cross-device link"),
+    (Errno::ENODEV, "No such device"),
+    (Errno::ENOTDIR, "Not a directory"),
+    (Errno::EISDIR, "Is a directory"),
+    (Errno::EINVAL, "Invalid argument"),
+    (Errno::ENFILE, "Too many open files in system"),
+    (Errno::EMFILE, "Too many open files"),
+    (Errno::ETXTBSY, "Text file busy"),
+    (Errno::EFBIG, "File too large"),
+    (Errno::ENOSPC, "No space left on device"),
+    (Errno::ESPIPE, "Illegal seek"),
+    (Errno::EROFS, "Read-only file system"),
+    (Errno::EPIPE, "Broken pipe"),
+    (Errno::ERANGE, "Numerical result out of range"),
+    (Errno::ENAMETOOLONG, "File name too long"),
+    (Errno::ENOSYS, "Function not implemented"),
+    (Errno::ELOOP, "Too many levels of symbolic links"),
+    (Errno::ENODATA, "No data available"),
+    (Errno::ETIME, "Timer expired"),
+    (Errno::ENOPKG, "Package not installed"),
+    (Errno::ECOMM, "Communication error on send"),
+    (Errno::EPROTO, "Protocol error"),
+    (Errno::EBADMSG, "Bad message"),
+    (Errno::EOVERFLOW, "Value too large for defined data type"),
+    (Errno::EILSEQ, "Invalid or incomplete multibyte or wide character"),
+    (Errno::EOPNOTSUPP, "Operation not supported"),
+    (Errno::EAFNOSUPPORT, "Address family not supported by protocol"),
+    (Errno::EADDRINUSE, "Address already in use"),
+    (Errno::ENOBUFS, "No buffer space available"),
+    (Errno::ETIMEDOUT, "Connection timed out"),
+    (Errno::EALREADY, "Operation already in progress"),
+    (Errno::EREMOTEIO, "Remote I/O error"),
+    (Errno::ENOKEY, "Required key not available"),
+    (Errno::EKEYEXPIRED, "Key has expired"),
+    (Errno::EKEYREVOKED, "Key has been revoked"),
+    (Errno::EKEYREJECTED, "Key was rejected by service"),
+    (Errno::ERFKILL, "Operation not possible due to RF-kill"),
+    (Errno::EHWPOISON, "Memory page has hardware error"),
+];
+
+/// The same as bytes: number, length, text. A pointer to each would be as long as the
+/// texts are.
+static PACKED: [u8; packed_length()] = packed();
+
+#[allow(clippy::indexing_slicing, reason = "done by the compiler, which would refuse it")]
+const fn packed_length() -> usize {
+    let (mut at, mut length) = (0, 0);
+    while at < SENTENCES.len() {
+        length += 2 + SENTENCES[at].1.len();
+        at += 1;
+    }
+    length
+}
+
+#[allow(clippy::indexing_slicing, reason = "done by the compiler, which would refuse it")]
+const fn packed() -> [u8; packed_length()] {
+    let mut packed = [0; packed_length()];
+    let (mut at, mut end) = (0, 0);
+    while at < SENTENCES.len() {
+        let (errno, text) = (SENTENCES[at].0, SENTENCES[at].1.as_bytes());
+        packed[end] = errno as u8;
+        packed[end + 1] = text.len() as u8;
+        end += 2;
+        let mut from = 0;
+        while from < text.len() {
+            packed[end] = text[from];
+            end += 1;
+            from += 1;
+        }
+        at += 1;
+    }
+    packed
+}
+
 fn sentence(errno: Errno) -> Option<&'static str> {
-    Some(match errno {
-        Errno::EPERM => "Operation not permitted",
-        Errno::ENOENT => "No such file or directory",
-        Errno::ESRCH => "No such process",
-        Errno::EINTR => "Interrupted system call",
-        Errno::EIO => "Input/output error",
-        Errno::ENXIO => "No such device or address",
-        Errno::E2BIG => "Argument list too long",
-        Errno::ENOEXEC => "Exec format error",
-        Errno::EBADF => "Bad file descriptor",
-        Errno::ECHILD => "No child processes",
-        Errno::EAGAIN => "Resource temporarily unavailable",
-        Errno::ENOMEM => "Cannot allocate memory",
-        Errno::EACCES => "Permission denied",
-        Errno::EFAULT => "Bad address",
-        Errno::EBUSY => "Device or resource busy",
-        Errno::EEXIST => "File exists",
-        Errno::EXDEV => "Invalid cross-device link",
-        Errno::ENODEV => "No such device",
-        Errno::ENOTDIR => "Not a directory",
-        Errno::EISDIR => "Is a directory",
-        Errno::EINVAL => "Invalid argument",
-        Errno::ENFILE => "Too many open files in system",
-        Errno::EMFILE => "Too many open files",
-        Errno::ETXTBSY => "Text file busy",
-        Errno::EFBIG => "File too large",
-        Errno::ENOSPC => "No space left on device",
-        Errno::ESPIPE => "Illegal seek",
-        Errno::EROFS => "Read-only file system",
-        Errno::EPIPE => "Broken pipe",
-        Errno::ERANGE => "Numerical result out of range",
-        Errno::ENAMETOOLONG => "File name too long",
-        Errno::ENOSYS => "Function not implemented",
-        Errno::ELOOP => "Too many levels of symbolic links",
-        Errno::ENODATA => "No data available",
-        Errno::ETIME => "Timer expired",
-        Errno::ENOPKG => "Package not installed",
-        Errno::ECOMM => "Communication error on send",
-        Errno::EPROTO => "Protocol error",
-        Errno::EBADMSG => "Bad message",
-        Errno::EOVERFLOW => "Value too large for defined data type",
-        Errno::EILSEQ => "Invalid or incomplete multibyte or wide character",
-        Errno::EOPNOTSUPP => "Operation not supported",
-        Errno::EAFNOSUPPORT => "Address family not supported by protocol",
-        Errno::EADDRINUSE => "Address already in use",
-        Errno::ENOBUFS => "No buffer space available",
-        Errno::ETIMEDOUT => "Connection timed out",
-        Errno::EALREADY => "Operation already in progress",
-        Errno::EREMOTEIO => "Remote I/O error",
-        Errno::ENOKEY => "Required key not available",
-        Errno::EKEYEXPIRED => "Key has expired",
-        Errno::EKEYREVOKED => "Key has been revoked",
-        Errno::EKEYREJECTED => "Key was rejected by service",
-        Errno::ERFKILL => "Operation not possible due to RF-kill",
-        Errno::EHWPOISON => "Memory page has hardware error",
-        _ => return None,
-    })
+    let mut rest = &PACKED[..];
+    while let [number, length, texts @ ..] = rest {
+        let (text, others) = texts.split_at_checked(usize::from(*length))?;
+        if i32::from(*number) == errno as i32 {
+            return std::str::from_utf8(text).ok();
+        }
+        rest = others;
+    }
+    None
 }
 
 /// A command's exit status. Many-argument commands keep the worst.
@@ -241,6 +284,16 @@ mod tests {
             "could not insert 'x': Operation not permitted (kernel: x: no)"
         );
         assert_eq!(Error::said("missing filename.").to_string(), "missing filename.");
+    }
+
+    #[test]
+    fn every_sentence_is_found() {
+        for (errno, text) in SENTENCES {
+            assert_eq!(sentence(*errno), Some(*text));
+            assert!(*errno as i32 <= 255 && text.len() <= 255);
+        }
+        assert_eq!(sentence(Errno::UnknownErrno), None);
+        assert_eq!(sentence(Errno::EL2HLT), None);
     }
 
     #[test]
