@@ -54,7 +54,7 @@ fn run(args: &Args, log: &Log) -> Status {
             Status::Success
         }
         Err(failure) => {
-            let name = reason::name(path).unwrap_or(name);
+            let name = reason::name(path).ok().flatten().unwrap_or(name);
             let words = kernel.log_since_mark(name.as_bytes());
             let modules = ModuleDir::new(&Root::system(), &release().unwrap_or_default());
             log.error(reason::add(explain(path, &failure), path, &failure, &words, &modules))

@@ -10,7 +10,7 @@ use super::execute::{Failed, Reason};
 use super::linux::{machine, release};
 use super::load::Failure;
 use crate::collect::Collect;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::elf::ModuleElf;
 use crate::format::signature::{hexadecimal, signature};
@@ -73,10 +73,12 @@ pub fn add_for_step(error: Error, failed: &Failed, modules: &ModuleDir) -> Error
 }
 
 /// The name that the module in `path` has for the kernel, which need not be its
-/// file's.
-pub fn name(path: &Path) -> Option<ModuleName> {
-    let image = files::read_module(path).ok()?;
-    Some(ModuleName::new(ModuleElf::parse(&image).ok()?.value(b"name")?))
+/// file's; none where it says nothing of it, an error where nobody here can read it.
+pub fn name(path: &Path) -> Result<Option<ModuleName>, Cause> {
+    let image = files::read_module(path)?;
+    Ok(ModuleElf::parse(&image)
+        .ok()
+        .and_then(|module| Some(ModuleName::new(module.value(b"name")?))))
 }
 
 /// Something to say about a module's content.

@@ -13,7 +13,7 @@ use super::{
 use crate::applets::wants_json;
 use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
 use crate::collect::Collect;
-use crate::error::{Error, Status};
+use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::json::Json;
 use crate::format::params;
@@ -189,7 +189,8 @@ impl Request<'_> {
     pub fn targets(&self, operand: &OsStr) -> Result<Vec<Target>, Error> {
         let bytes = operand.as_bytes();
         if bytes.starts_with(b"/") || bytes.starts_with(b"./") {
-            return existing(operand).map(|target| vec![target]);
+            let guarded = !self.removes() && !self.sources.config.denials.is_empty();
+            return existing(operand, guarded).map(|target| vec![target]);
         }
         self.resolved(operand)
     }
@@ -330,19 +331,26 @@ impl Request<'_> {
 }
 
 /// The module in the file that a path operand means. Its name is what it says of
-/// itself: by that the kernel, its dependencies and who denies it know it.
-fn existing(operand: &OsStr) -> Result<Target, Error> {
+/// itself: by that the kernel, its dependencies and who denies it know it. If it is to be
+/// `guarded`, a file that can't be read here is an error, though the kernel may read it.
+fn existing(operand: &OsStr, guarded: bool) -> Result<Target, Error> {
     let mut short = operand.as_bytes();
     while let Some(rest) = short.strip_prefix(b"./") {
         short = rest;
     }
     let path = files::absolute(Path::new(OsStr::from_bytes(short)));
-    let path = path.and_then(|path| path.metadata().map(|_| path)).map_err(|error| {
+    let failed = |cause: Cause| {
         let path = operand.to_string_lossy();
-        Error::new(format!("Failed to get module from path {path}"), error)
-    })?;
+        Error::new(format!("Failed to get module from path {path}"), cause)
+    };
+    let path = path
+        .and_then(|path| path.metadata().map(|_| path))
+        .map_err(|error| failed(error.into()))?;
     let target = Target::file(&path);
-    let name = reason::name(&path).unwrap_or(target.name);
+    let name = match reason::name(&path) {
+        Err(cause) if guarded => return Err(failed(cause)),
+        name => name.ok().flatten().unwrap_or(target.name),
+    };
     Ok(Target { name, ..target })
 }
 
