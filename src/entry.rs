@@ -221,14 +221,14 @@ unsafe extern "C" fn __wrap_memcmp(a: *const u8, b: *const u8, count: usize) -> 
 /// of a few milliseconds has no use for: pieces of 16 bytes to 64 KiB, each of a power of
 /// two, are cut from large blocks, and wait in a list for the next of their size when they
 /// are given back. What is larger is the kernel's own.
-#[cfg(all(not(test), target_env = "musl"))]
+#[cfg(any(test, target_env = "musl"))]
 mod memory {
     use std::alloc::{GlobalAlloc, Layout};
     use std::cell::UnsafeCell;
     use std::ptr::null_mut;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use nix::libc::{self, c_int, c_void, size_t};
+    use nix::libc;
 
     /// The least piece, and how pieces are aligned.
     const UNIT: usize = 16;
@@ -238,7 +238,7 @@ mod memory {
     /// What is asked of the kernel at once.
     const BLOCK: usize = 4 * LARGEST;
 
-    #[global_allocator]
+    #[cfg_attr(not(test), global_allocator)]
     static MEMORY: Memory = Memory {
         is_taken: AtomicBool::new(false),
         pool: UnsafeCell::new(Pool { free: [null_mut(); SIZES], start: 0, end: 0 }),
@@ -375,95 +375,106 @@ mod memory {
         }
     }
 
-    // C's functions, for the C libraries: a piece begins with its size, as `free` is not
-    // told that.
+    /// C's functions, for the C libraries: a piece begins with its size, as `free` is not
+    /// told that.
+    #[cfg(not(test))]
+    mod c {
+        use nix::libc::{c_int, c_void, size_t};
 
-    /// The layout of a piece with `size` bytes for the caller.
-    fn layout(size: size_t) -> Option<Layout> {
-        Layout::from_size_align(size.checked_add(UNIT)?, UNIT).ok()
-    }
+        use super::*;
 
-    /// What the caller gets of `piece`, whose size is noted.
-    unsafe fn noted(piece: *mut u8, layout: Layout) -> *mut c_void {
-        if piece.is_null() {
-            return null_mut();
+        const _: () = assert!(size_of::<Layout>() <= UNIT);
+
+        /// The layout of a piece with `size` bytes for the caller.
+        fn layout(size: size_t) -> Option<Layout> {
+            Layout::from_size_align(size.checked_add(UNIT)?, UNIT).ok()
         }
-        // SAFETY: there are 16 bytes before what the caller gets.
-        unsafe {
-            piece.cast::<Layout>().write(layout);
-            piece.add(UNIT).cast()
-        }
-    }
 
-    /// Undoes [`noted`].
-    unsafe fn found(given: *mut c_void) -> (*mut u8, Layout) {
-        // SAFETY: the caller has it from one of these functions.
-        unsafe {
-            let piece = given.cast::<u8>().sub(UNIT);
-            (piece, piece.cast::<Layout>().read())
-        }
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn malloc(size: size_t) -> *mut c_void {
-        let Some(layout) = layout(size) else { return null_mut() };
-        // SAFETY: of size 16 at least.
-        unsafe { noted(MEMORY.alloc(layout), layout) }
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn calloc(count: size_t, size: size_t) -> *mut c_void {
-        let Some(layout) = count.checked_mul(size).and_then(layout) else { return null_mut() };
-        // SAFETY: of size 16 at least.
-        unsafe { noted(MEMORY.alloc_zeroed(layout), layout) }
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn realloc(given: *mut c_void, size: size_t) -> *mut c_void {
-        let Some(new) = layout(size) else { return null_mut() };
-        // SAFETY: the caller has it from one of these functions, or it is null.
-        unsafe {
-            if given.is_null() {
-                return noted(MEMORY.alloc(new), new);
+        /// What the caller gets of `piece`, whose size is noted.
+        unsafe fn noted(piece: *mut u8, layout: Layout) -> *mut c_void {
+            if piece.is_null() {
+                return null_mut();
             }
-            let (piece, old) = found(given);
-            noted(MEMORY.realloc(piece, old, new.size()), new)
+            // SAFETY: there are 16 bytes before what the caller gets.
+            unsafe {
+                piece.cast::<Layout>().write(layout);
+                piece.add(UNIT).cast()
+            }
+        }
+
+        /// Undoes [`noted`].
+        unsafe fn found(given: *mut c_void) -> (*mut u8, Layout) {
+            // SAFETY: the caller has it from one of these functions.
+            unsafe {
+                let piece = given.cast::<u8>().sub(UNIT);
+                (piece, piece.cast::<Layout>().read())
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn malloc(size: size_t) -> *mut c_void {
+            let Some(layout) = layout(size) else { return null_mut() };
+            // SAFETY: of size 16 at least.
+            unsafe { noted(MEMORY.alloc(layout), layout) }
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn calloc(count: size_t, size: size_t) -> *mut c_void {
+            let Some(layout) = count.checked_mul(size).and_then(layout) else { return null_mut() };
+            // SAFETY: of size 16 at least.
+            unsafe { noted(MEMORY.alloc_zeroed(layout), layout) }
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn realloc(given: *mut c_void, size: size_t) -> *mut c_void {
+            let Some(new) = layout(size) else { return null_mut() };
+            // SAFETY: the caller has it from one of these functions, or it is null.
+            unsafe {
+                if given.is_null() {
+                    return noted(MEMORY.alloc(new), new);
+                }
+                let (piece, old) = found(given);
+                noted(MEMORY.realloc(piece, old, new.size()), new)
+            }
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn free(given: *mut c_void) {
+            if given.is_null() {
+                return;
+            }
+            // SAFETY: the caller has it from one of these functions.
+            unsafe {
+                let (piece, layout) = found(given);
+                MEMORY.dealloc(piece, layout);
+            }
+        }
+
+        /// Nobody here wants a larger alignment than any piece has.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn aligned_alloc(alignment: size_t, size: size_t) -> *mut c_void {
+            // SAFETY: as for `malloc`.
+            if alignment <= UNIT { unsafe { malloc(size) } } else { null_mut() }
+        }
+
+        /// The same.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn posix_memalign(
+            to: *mut *mut c_void,
+            alignment: size_t,
+            size: size_t,
+        ) -> c_int {
+            // SAFETY: `to` is the caller's.
+            unsafe {
+                let piece = aligned_alloc(alignment, size);
+                to.write(piece);
+                if piece.is_null() { libc::ENOMEM } else { 0 }
+            }
         }
     }
 
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn free(given: *mut c_void) {
-        if given.is_null() {
-            return;
-        }
-        // SAFETY: the caller has it from one of these functions.
-        unsafe {
-            let (piece, layout) = found(given);
-            MEMORY.dealloc(piece, layout);
-        }
-    }
-
-    /// Nobody here wants a larger alignment than any piece has.
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn aligned_alloc(alignment: size_t, size: size_t) -> *mut c_void {
-        // SAFETY: as for `malloc`.
-        if alignment <= UNIT { unsafe { malloc(size) } } else { null_mut() }
-    }
-
-    /// The same.
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn posix_memalign(
-        to: *mut *mut c_void,
-        alignment: size_t,
-        size: size_t,
-    ) -> c_int {
-        // SAFETY: `to` is the caller's.
-        unsafe {
-            let piece = aligned_alloc(alignment, size);
-            to.write(piece);
-            if piece.is_null() { libc::ENOMEM } else { 0 }
-        }
-    }
+    #[cfg(test)]
+    mod tests;
 }
 
 /// The C entry point.
