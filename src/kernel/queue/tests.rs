@@ -165,6 +165,8 @@ fn what_depends_on_a_failure_is_left_out_and_nothing_else() {
     }
 }
 
+// A trace says when.
+#[cfg(all(feature = "gzip", feature = "trace"))]
 #[test]
 fn modules_are_decompressed_before_their_turn() {
     // More than there are modules: somebody has nothing else to do.
