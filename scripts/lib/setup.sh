@@ -49,8 +49,13 @@ need() {
     command -v apt-get >/dev/null ||
         die "install these by hand (the names are Debian's packages): ${missing[*]}"
     echo "installing ${missing[*]}" >&2
-    refresh_lists
-    install_packages "${missing[@]}" || die "could not install: ${missing[*]}"
+    mkdir -p "$cache"
+    {
+        # Scripts may run at the same time, and apt may not.
+        flock 9
+        refresh_lists
+        install_packages "${missing[@]}" || die "could not install: ${missing[*]}"
+    } 9>"$cache/apt.lock"
 }
 
 # Lists that are a day old name packages that the mirror has replaced. Without a
