@@ -62,3 +62,21 @@ cross_musl() {
     printf '#!/bin/sh\nexec %s-gcc -specs "%s" "$@"\n' "$gnu" "$to/musl-gcc.specs" >"$to/musl-gcc"
     chmod 755 "$to/musl-gcc"
 }
+
+# triple ARCH prints Rust's name for the static binary's target, of uname's for the machine.
+triple() {
+    case $1 in
+    armv7) echo armv7-unknown-linux-musleabihf ;;
+    *) echo "$1-unknown-linux-musl" ;;
+    esac
+}
+
+# debian_name ARCH prints Debian's name for it.
+debian_name() {
+    case $1 in
+    x86_64) echo amd64 ;;
+    aarch64) echo arm64 ;;
+    armv7) echo armhf ;;
+    *) die "no such architecture yet: $1" ;;
+    esac
+}
