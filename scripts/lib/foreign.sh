@@ -77,6 +77,7 @@ debian_name() {
     x86_64) echo amd64 ;;
     aarch64) echo arm64 ;;
     armv7) echo armhf ;;
+    s390x) echo s390x ;;
     *) die "no such architecture yet: $1" ;;
     esac
 }
