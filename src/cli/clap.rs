@@ -67,9 +67,10 @@ fn explain(applet: &Applet, word: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
     }
     let mut letters = word;
     let mut why = Vec::new();
-    while let [_, rest @ ..] = letters
-        && !rest.is_empty()
-    {
+    while let [_, rest @ ..] = letters {
+        if rest.is_empty() {
+            break;
+        }
         letters = rest;
         why = mistake::missing(mistake::lettered(applet, letters)?);
     }
