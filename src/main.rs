@@ -29,6 +29,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use error::Status;
+use output::{Level, Log};
 
 /// Runs the applet that `argv` names. The applet `nanomod` is what is left
 /// where the first word is no other one's name.
@@ -37,6 +38,9 @@ fn run(argv: &[OsString]) -> Status {
     let called = called.rsplit(|&c| c == b'/').next().unwrap_or_default();
     if let Some(applet) = applets::by_link(called) {
         return applet.start(argv.get(1..).unwrap_or_default());
+    }
+    if let Some(name) = applets::absent(called) {
+        return Log::new(name, Level::Error, false).error("this nanomod was built without it");
     }
     let first = argv.get(1).map(|word| word.as_bytes()).unwrap_or_default();
     match applets::by_word(first) {

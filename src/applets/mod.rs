@@ -67,6 +67,22 @@ static WORDS: &[&Applet] = &[
     &install::APPLET,
 ];
 
+/// The names of links to what this nanomod was built without.
+static ABSENT: &[&str] = &[
+    #[cfg(not(feature = "insmod"))]
+    "insmod",
+    #[cfg(not(feature = "modprobe"))]
+    "modprobe",
+    #[cfg(not(feature = "rmmod"))]
+    "rmmod",
+    #[cfg(not(feature = "lsmod"))]
+    "lsmod",
+    #[cfg(not(feature = "modinfo"))]
+    "modinfo",
+    #[cfg(not(feature = "depmod"))]
+    "depmod",
+];
+
 /// nanomod itself: lists the others.
 pub static NANOMOD: Applet = Applet {
     name: "nanomod",
@@ -82,6 +98,12 @@ pub static NANOMOD: Applet = Applet {
 /// The applet that a link called `name` is.
 pub fn by_link(name: &[u8]) -> Option<&'static Applet> {
     find(LINKS, name)
+}
+
+/// The name `called` if that is of an applet that is not here: to list the others in its
+/// place would be to do nothing, and to say that it is done.
+pub fn absent(called: &[u8]) -> Option<&'static str> {
+    ABSENT.iter().copied().find(|name| name.as_bytes() == called)
 }
 
 /// The applet that the first argument `word` picks.
@@ -209,3 +231,17 @@ const NOTES: &str = "
 A link to nanomod called like one of the first is that applet; one called
 kmod is nanomod itself. 'nanomod APPLET --help' tells more.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_an_applet_or_known_to_be_none() {
+        for name in ["insmod", "modprobe", "rmmod", "lsmod", "modinfo", "depmod"] {
+            let name = name.as_bytes();
+            assert_ne!(by_link(name).is_some(), absent(name).is_some());
+        }
+        assert!(absent(b"nanomod").is_none() && absent(b"kmod").is_none());
+    }
+}
