@@ -291,7 +291,7 @@ fn parsers_agree_on_lines_by_chance() {
             }
         }
     }
-    assert!(right > 500 && wrong > 500, "{right} {wrong}");
+    assert!(right > BY_CHANCE / 4 && wrong > BY_CHANCE / 4, "{right} {wrong}");
 }
 
 #[test]
