@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,7 +12,7 @@ use super::watch::Watch;
 use super::{InsertFlags, Kernel};
 use crate::error::Cause;
 use crate::format::text::{CMDLINE_OPTS, replace};
-use crate::format::trace::PhaseKind;
+use crate::format::trace::{Phase, PhaseKind};
 use crate::name::ModuleName;
 use crate::plan::{Action, Origin, Step};
 
@@ -129,6 +130,29 @@ impl<'a> Executor<'a> {
     fn is_first_time(&self, step: &Step) -> bool {
         self.manner.is_first_time(step)
     }
+}
+
+/// A step of a queue that is over.
+pub struct Report {
+    /// Which node of the plan it is.
+    pub number: usize,
+    /// The step.
+    pub step: Arc<Step>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a step.
+pub struct Outcome {
+    /// How a module was inserted; none where somebody else did that, or where it is a
+    /// command.
+    pub result: Result<Option<Route>, Failed>,
+    /// The worker that did it.
+    pub worker: usize,
+    /// When it could have begun.
+    pub ready: u64,
+    /// What took how long.
+    pub phases: Vec<Phase>,
 }
 
 /// What came of a step that is done.

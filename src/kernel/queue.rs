@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::execute::{Done, Failed, Manner, perform};
-use super::load::{Prepared, Route};
+use super::execute::{Done, Manner, perform};
+pub use super::execute::{Outcome, Report};
+use super::load::Prepared;
 use super::watch::Watch;
 use super::{Kernel, with_threads};
 use crate::collect::Collect;
@@ -38,29 +39,6 @@ const AHEAD: usize = 8 << 20;
 
 /// Enough for every decompressor: they keep their tables on the heap.
 const STACK: usize = 512 << 10;
-
-/// A step that is over.
-pub struct Report {
-    /// Which node of the plan it is.
-    pub number: usize,
-    /// The step.
-    pub step: Arc<Step>,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a step.
-pub struct Outcome {
-    /// How a module was inserted; none where somebody else did that, or where it is a
-    /// command.
-    pub result: Result<Option<Route>, Failed>,
-    /// The worker that did it.
-    pub worker: usize,
-    /// When it could have begun.
-    pub ready: u64,
-    /// What took how long.
-    pub phases: Vec<Phase>,
-}
 
 /// A plan, and who works at it.
 pub struct Queue {

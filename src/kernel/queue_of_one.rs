@@ -4,16 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Kernel;
-use super::execute::{Done, Failed, Manner, perform};
-use super::load::Route;
+use super::execute::{Done, Manner, perform};
+pub use super::execute::{Outcome, Report};
 use super::watch::Watch;
-use crate::format::trace::Phase;
 use crate::output::{Log, print};
 use crate::plan::Step;
 use crate::plan::graph::Graph;
@@ -21,29 +19,6 @@ use crate::resolve::Sources;
 
 /// As many as there are.
 pub const MOST_JOBS: usize = 1;
-
-/// A step that is over.
-pub struct Report {
-    /// Which node of the plan it is.
-    pub number: usize,
-    /// The step.
-    pub step: Arc<Step>,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a step.
-pub struct Outcome {
-    /// How a module was inserted; none where somebody else did that, or where it is a
-    /// command.
-    pub result: Result<Option<Route>, Failed>,
-    /// Always 1.
-    pub worker: usize,
-    /// Always 0.
-    pub ready: u64,
-    /// None.
-    pub phases: Vec<Phase>,
-}
 
 /// A plan.
 pub struct Queue {
