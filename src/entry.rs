@@ -221,6 +221,10 @@ unsafe extern "C" fn __wrap_memcmp(a: *const u8, b: *const u8, count: usize) -> 
 /// of a few milliseconds has no use for: pieces of 16 bytes to 64 KiB, each of a power of
 /// two, are cut from large blocks, and wait in a list for the next of their size when they
 /// are given back. What is larger is the kernel's own.
+///
+/// What Rust drops is not given back: without the code that would do so at each place, the
+/// binary is a twentieth smaller, and a process that has so little to remember ends soon.
+/// What a vector grows or shrinks out of is, and so what is in a `Large`, and C's memory.
 #[cfg(any(test, target_env = "musl"))]
 mod memory {
     use std::alloc::{GlobalAlloc, Layout};
@@ -319,6 +323,18 @@ mod memory {
             self.is_taken.store(false, Ordering::Release);
             result
         }
+
+        /// # Safety
+        /// As for `GlobalAlloc::dealloc`.
+        unsafe fn give_back(&self, piece: *mut u8, layout: Layout) {
+            match is_large(layout) {
+                // SAFETY: it came from there.
+                true => unsafe {
+                    libc::munmap(piece.cast(), layout.size());
+                },
+                false => self.with(|pool| pool.give(number(layout.size()), piece)),
+            }
+        }
     }
 
     // SAFETY: pieces are as large and as aligned as was asked for, and nobody else's.
@@ -330,15 +346,7 @@ mod memory {
             }
         }
 
-        unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
-            match is_large(layout) {
-                // SAFETY: it came from there.
-                true => unsafe {
-                    libc::munmap(piece.cast(), layout.size());
-                },
-                false => self.with(|pool| pool.give(number(layout.size()), piece)),
-            }
-        }
+        unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
         unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
             // SAFETY: it is the piece's size; the kernel's pages are zero already.
@@ -368,7 +376,7 @@ mod memory {
                 let moved = self.alloc(new);
                 if !moved.is_null() {
                     moved.copy_from_nonoverlapping(piece, old.size().min(size));
-                    self.dealloc(piece, old);
+                    self.give_back(piece, old);
                 }
                 moved
             }
@@ -446,7 +454,7 @@ mod memory {
             // SAFETY: the caller has it from one of these functions.
             unsafe {
                 let (piece, layout) = found(given);
-                MEMORY.dealloc(piece, layout);
+                MEMORY.give_back(piece, layout);
             }
         }
 

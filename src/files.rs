@@ -16,6 +16,7 @@ use nix::sys::stat::Mode;
 use crate::error::Cause;
 use crate::format::compression::{self, Decompressor, Kind};
 use crate::format::text::number;
+use crate::large::Large;
 
 /// Read at once: most files end here.
 const BLOCK: usize = 4096;
@@ -86,6 +87,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = vec![0; BLOCK];
     let length = read_into(&open(path)?, &mut content)?;
     content.truncate(length);
+    // Many are read that have a word in them, as a driver's name.
+    content.shrink_to_fit();
     Ok(content)
 }
 
@@ -146,8 +149,8 @@ pub fn module_limit() -> u64 {
 }
 
 /// The uncompressed content of the module file `path`.
-pub fn read_module(path: &Path) -> Result<Vec<u8>, Cause> {
-    let content = read(path)?;
+pub fn read_module(path: &Path) -> Result<Large<u8>, Cause> {
+    let content = Large(read(path)?);
     match Kind::of(&content) {
         Kind::Plain => Ok(content),
         kind => Ok(decompressed(kind, &content).map_err(|failure| failure.to_string())?),
@@ -155,8 +158,8 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>, Cause> {
 }
 
 /// What is in `content`, a file of `kind`.
-pub fn decompressed(kind: Kind, content: &[u8]) -> Result<Vec<u8>, compression::Failure> {
-    Decompressor::default().into_output(kind, content, module_limit())
+pub fn decompressed(kind: Kind, content: &[u8]) -> Result<Large<u8>, compression::Failure> {
+    Decompressor::default().into_output(kind, content, module_limit()).map(Large)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod error;
 mod files;
 mod format;
 mod kernel;
+mod large;
 mod moddir;
 mod name;
 mod output;

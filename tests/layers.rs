@@ -30,7 +30,7 @@ const LAYERS: [&[&str]; 12] = [
     &["files"],
     &["format"],
     &["name"],
-    &["error", "root", "collect"],
+    &["error", "root", "collect", "large"],
 ];
 
 /// Apart from the order: a module, who alone names it, whom alone it names.

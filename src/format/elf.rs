@@ -29,13 +29,14 @@ use super::pages::Source;
 use super::parts::Parts;
 use super::text::behind;
 use crate::collect::Collect;
+use crate::large::Large;
 
 /// The parts of a module's ELF file that a loader speaks of.
 pub struct ModuleElf<'a> {
     image: &'a [u8],
     context: Ctx,
     machine: u16,
-    sections: Vec<SectionHeader>,
+    sections: Large<SectionHeader>,
     section_names: &'a [u8],
     /// Whether there are all sections.
     is_whole: bool,
@@ -112,7 +113,7 @@ pub const INDEXED: [&[u8]; 7] = [
 
 /// What comes before the sections' content: machine, kind of file, sections, and where
 /// their names are.
-type Table = (u16, Ctx, Vec<SectionHeader>, Range<usize>);
+type Table = (u16, Ctx, Large<SectionHeader>, Range<usize>);
 
 /// A symbol's name and the checksum of its type.
 pub type Version<'a> = (&'a [u8], u32);
@@ -127,7 +128,8 @@ impl<'a> ModuleElf<'a> {
             usize::from(header.e_shnum),
             context,
         )
-        .map_err(|_| no_table(&header))?;
+        .map_err(|_| no_table(&header))
+        .map(Large)?;
         let names = sections.get(usize::from(header.e_shstrndx));
         let section_names = names.and_then(|names| content(image, names)).ok_or(NO_NAMES)?;
         let machine = header.e_machine;
@@ -155,7 +157,8 @@ impl<'a> ModuleElf<'a> {
         file.part(header.e_shoff - before, before.saturating_add(size));
         let table = file.part(header.e_shoff, size).ok_or_else(|| no_table(&header))?;
         let sections = SectionHeader::parse(file.buffer(), table.start, count, context)
-            .map_err(|_| no_table(&header))?;
+            .map_err(|_| no_table(&header))
+            .map(Large)?;
         let names = sections.get(usize::from(header.e_shstrndx));
         let names = names.and_then(|names| file.part(names.sh_offset, names.sh_size));
         Ok((header.e_machine, context, sections, names.ok_or(NO_NAMES)?))
@@ -166,7 +169,7 @@ impl<'a> ModuleElf<'a> {
     pub fn gather<S: Source>(file: &'a mut Parts<'_, S>, wanted: &[&[u8]]) -> Result<Self, String> {
         let (machine, context, mut sections, names) = Self::table(file)?;
         let section_names = file.buffer().get(names.clone()).unwrap_or_default();
-        sections.retain(|section| wanted.contains(&name(section_names, section)));
+        sections.0.retain(|section| wanted.contains(&name(section_names, section)));
 
         // Neighbours are read together.
         let mut ranges: Vec<(u64, u64)> =
@@ -181,7 +184,7 @@ impl<'a> ModuleElf<'a> {
             }
             file.part(start, end - start);
         }
-        for section in &mut sections {
+        for section in &mut sections.0 {
             let content = file.part(section.sh_offset, section.sh_size);
             let section_names = file.buffer().get(names.clone()).unwrap_or_default();
             let content =

@@ -21,6 +21,7 @@ use crate::error::Cause;
 use crate::files;
 use crate::format::compression::{self, Kind};
 use crate::format::trace::PhaseKind;
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::state;
 
@@ -132,7 +133,7 @@ enum Image {
     /// In a file in memory.
     File(File),
     /// Where there are no such files.
-    Bytes(Vec<u8>),
+    Bytes(Large<u8>),
 }
 
 impl Prepared {
@@ -176,11 +177,11 @@ impl Prepared {
 }
 
 /// All that is in `file`, wherever it stands.
-fn whole(mut file: &File) -> io::Result<Vec<u8>> {
+fn whole(mut file: &File) -> io::Result<Large<u8>> {
     file.seek(SeekFrom::Start(0))?;
-    let mut content = Vec::new();
-    let length = files::read_into(file, &mut content)?;
-    content.truncate(length);
+    let mut content = Large::default();
+    let length = files::read_into(file, &mut content.0)?;
+    content.0.truncate(length);
     Ok(content)
 }
 

@@ -38,7 +38,7 @@ fn pieces_are_nobody_elses() {
                 let held = unsafe { std::slice::from_raw_parts(piece, size) };
                 assert!(held.iter().all(|&byte| byte == mark));
                 // SAFETY: it was asked for with this layout, and is not used again.
-                unsafe { MEMORY.dealloc(piece, layout(size)) };
+                unsafe { MEMORY.give_back(piece, layout(size)) };
             }
         }
     };
@@ -55,7 +55,7 @@ fn memory_is_zero_where_that_is_asked_for() {
                 let held = std::slice::from_raw_parts_mut(piece, size);
                 assert!(held.iter().all(|&byte| byte == 0));
                 held.fill(7);
-                MEMORY.dealloc(piece, layout(size));
+                MEMORY.give_back(piece, layout(size));
             }
         }
     }

@@ -30,7 +30,7 @@ impl ModuleElf<'_> {
     pub fn footprint(&self, page: u64) -> Footprint {
         let mut init = 0_u64;
         let mut parts = [0_u64; 4];
-        for section in &self.sections {
+        for section in self.sections.iter() {
             let name = name(self.section_names, section);
             let flags = section.sh_flags as u32;
             if flags & SHF_ALLOC == 0 || ELSEWHERE.contains(&name) {

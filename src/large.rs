@@ -1,0 +1,25 @@
+//! Memory that is worth giving back before the process ends.
+
+use std::ops::Deref;
+
+/// A vector for what a file holds, or for what each of thousands of modules has: its
+/// memory is given back when it is dropped, which other vectors' is not (see `memory` in
+/// `entry`).
+#[derive(Default)]
+pub struct Large<T>(pub Vec<T>);
+
+impl<T> Deref for Large<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> Drop for Large<T> {
+    /// Moves to the least piece, of which the old one is given back.
+    fn drop(&mut self) {
+        self.0.clear();
+        self.0.shrink_to(1);
+    }
+}
