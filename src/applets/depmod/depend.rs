@@ -14,6 +14,7 @@ use super::parallel::in_parallel;
 use super::read::{Contents, List};
 use crate::collect::Collect;
 use crate::format::symvers::bare;
+use crate::large::Large;
 
 /// A symbol: the checksum of its type, and the module that exports it, unless that is
 /// the kernel itself.
@@ -136,17 +137,15 @@ impl Graph {
         if turn == self.needs.len() { Ok(self) } else { Err(self.circles()) }
     }
 
-    /// Fills `all` with the modules that module `number` needs, directly or not. The last
-    /// loads first. `seen` is kept for the next: which of all modules they are.
-    pub fn closure(&self, number: usize, all: &mut Vec<usize>, seen: &mut Vec<bool>) {
-        all.clear();
-        seen.clear();
-        seen.resize(self.needs.len(), false);
+    /// All modules that module `number` needs, directly or not. The last loads first.
+    pub fn closure(&self, number: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = Vec::new();
+        let mut seen = Large(vec![false; self.needs.len()]);
         let mut next = Some(number);
         let mut done = 0;
         while let Some(number) = next {
             for &needed in self.needs(number) {
-                if let Some(seen @ false) = seen.get_mut(needed) {
+                if let Some(seen @ false) = seen.0.get_mut(needed) {
                     *seen = true;
                     all.push(needed);
                 }
@@ -155,6 +154,7 @@ impl Graph {
             done += 1;
         }
         all.sort_by_key(|&number| self.turns.get(number));
+        all
     }
 
     /// The circles: for each module that is in one, and in none that is listed, the
@@ -208,11 +208,9 @@ mod tests {
     fn what_is_needed_most_comes_last() {
         // 0 → 1 → 3, 0 → 2 → 3
         let graph = graph(&[&[1, 2], &[3], &[3], &[]]).unwrap();
-        let (mut all, mut seen) = (Vec::new(), Vec::new());
-        for (number, needed) in [(0, vec![2, 1, 3]), (1, vec![3]), (3, vec![])] {
-            graph.closure(number, &mut all, &mut seen);
-            assert_eq!(all, needed);
-        }
+        assert_eq!(graph.closure(0), [2, 1, 3]);
+        assert_eq!(graph.closure(1), [3]);
+        assert!(graph.closure(3).is_empty());
     }
 
     #[test]

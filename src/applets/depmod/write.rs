@@ -53,12 +53,10 @@ impl Index<'_> {
     pub fn dependencies(&self) -> Result<Made, Error> {
         let mut text = Vec::new();
         let mut ends = Vec::new();
-        let (mut needs, mut seen) = (Vec::new(), Vec::new());
         for (number, module) in self.library.modules.iter().enumerate() {
             text.extend_from_slice(&module.listed);
             text.push(b':');
-            self.graph.closure(number, &mut needs, &mut seen);
-            for &needed in &needs {
+            for needed in self.graph.closure(number) {
                 let listed =
                     self.library.modules.get(needed).map(|needed| needed.listed.as_slice());
                 text.push(b' ');
