@@ -1,5 +1,5 @@
 //! The C library's edge: the entry point in place of Rust's start-up code, `system(3)`,
-//! threads, and a few functions in place of musl's. The only unsafe code of the crate.
+//! threads, directories' entries, and a few functions in place of musl's. The only unsafe code of the crate.
 //!
 //! The kernel calls `/sbin/modprobe` with the three standard streams closed.
 //! Rust's start-up code opens `/dev/null` in their place and aborts where there
@@ -14,7 +14,7 @@
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -92,6 +92,15 @@ pub fn run_command(command: &CStr) -> io::Result<ExitStatus> {
         -1 => Err(io::Error::last_os_error()),
         status => Ok(ExitStatus::from_raw(status)),
     }
+}
+
+/// Reads the next entries of `directory` into `entries`, as many as there is room for, in the
+/// kernel's own form (`struct linux_dirent64`), and says how many bytes these are.
+pub fn read_entries(directory: BorrowedFd<'_>, entries: &mut [u8]) -> io::Result<usize> {
+    let (fd, room) = (directory.as_raw_fd(), entries.len());
+    // SAFETY: the kernel writes no more than there is room for.
+    let length = unsafe { libc::syscall(libc::SYS_getdents64, fd, entries.as_mut_ptr(), room) };
+    usize::try_from(length).map_err(|_| io::Error::last_os_error())
 }
 
 /// A thread of [`with_threads`]: what it does, and its number.

@@ -2,19 +2,22 @@
 //! modprobe opens a dozen small ones.
 
 use std::ffi::OsString;
-use std::fs::{self, File, FileType};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::libc;
 use nix::sys::stat::Mode;
 
+use crate::entry::read_entries;
 use crate::error::Cause;
-use crate::format::compression::{self, Decompressor, Kind};
+use crate::format::compression::{self, Decompressor};
 use crate::format::text::number;
 use crate::large::Large;
 
@@ -55,22 +58,68 @@ pub fn write(path: &Path, flags: OFlag, content: &[u8]) -> io::Result<()> {
     open_to_write(path, flags)?.write_all(content)
 }
 
+/// What an entry of a directory is; links and devices are neither.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+}
+
 /// What a directory has.
 pub struct Entry {
     /// Its name.
     pub name: OsString,
-    /// What it is, as far as that can be told; of a link, that it is one.
-    pub kind: Option<FileType>,
+    /// What it is, as far as the file system says that.
+    pub kind: Option<Kind>,
 }
 
 /// All that is in `directory`, in the order of the file system.
 pub fn entries(directory: &Path) -> io::Result<Vec<Entry>> {
     let mut all = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        all.push(Entry { name: entry.file_name(), kind: entry.file_type().ok() });
-    }
+    for_each_entry(directory, &mut |name, kind| {
+        all.push(Entry { name: OsString::from_vec(name.to_vec()), kind });
+    })?;
     Ok(all)
+}
+
+/// Room for the entries of most directories.
+const ENTRIES: usize = 2048;
+
+/// Calls `each` with the name of all that is in `directory`, and what it is. The standard
+/// library's `read_dir` allocates each name, which is not given back.
+pub fn for_each_entry(
+    directory: &Path,
+    each: &mut dyn FnMut(&[u8], Option<Kind>),
+) -> io::Result<()> {
+    let file = open_with(directory, OFlag::O_DIRECTORY)?;
+    let mut entries = [0; ENTRIES];
+    loop {
+        let length = read_entries(file.as_fd(), &mut entries)?;
+        let mut rest = entries.get(..length).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        // Two numbers of eight bytes, the length of the entry, its kind, and its name.
+        while let Some((header, _)) = rest.split_first_chunk::<19>() {
+            let [.., low, high, kind] = *header;
+            let length = usize::from(u16::from_ne_bytes([low, high]));
+            let name = rest.get(header.len()..length).unwrap_or_default();
+            rest = rest.get(length..).unwrap_or_default();
+            let name = name.split(|&c| c == 0).next().unwrap_or_default();
+            if !matches!(name, b"." | b"..") {
+                each(
+                    name,
+                    match kind {
+                        libc::DT_REG => Some(Kind::File),
+                        libc::DT_DIR => Some(Kind::Directory),
+                        _ => None,
+                    },
+                );
+            }
+        }
+    }
 }
 
 /// `path` from the root on, otherwise as it was given.
@@ -128,10 +177,10 @@ pub fn save(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// How `file` is compressed.
-pub fn kind(file: &File) -> io::Result<Kind> {
-    let mut magic = [0; Kind::MAGIC];
+pub fn kind(file: &File) -> io::Result<compression::Kind> {
+    let mut magic = [0; compression::Kind::MAGIC];
     let length = file.read_at(&mut magic, 0)?;
-    Ok(Kind::of(magic.get(..length).unwrap_or_default()))
+    Ok(compression::Kind::of(magic.get(..length).unwrap_or_default()))
 }
 
 /// The variable that sets another limit to decompression, in MiB.
@@ -151,14 +200,17 @@ pub fn module_limit() -> u64 {
 /// The uncompressed content of the module file `path`.
 pub fn read_module(path: &Path) -> Result<Large<u8>, Cause> {
     let content = Large(read(path)?);
-    match Kind::of(&content) {
-        Kind::Plain => Ok(content),
+    match compression::Kind::of(&content) {
+        compression::Kind::Plain => Ok(content),
         kind => Ok(decompressed(kind, &content).map_err(|failure| failure.to_string())?),
     }
 }
 
 /// What is in `content`, a file of `kind`.
-pub fn decompressed(kind: Kind, content: &[u8]) -> Result<Large<u8>, compression::Failure> {
+pub fn decompressed(
+    kind: compression::Kind,
+    content: &[u8],
+) -> Result<Large<u8>, compression::Failure> {
     Decompressor::default().into_output(kind, content, module_limit()).map(Large)
 }
 

@@ -125,12 +125,15 @@ impl State {
         let directory = self.sysfs.join(OsStr::from_bytes(name.as_bytes()));
         let read = |file: &str| files::read(&directory.join(file)).ok();
         let state = read("initstate")?;
-        let holders = files::entries(&directory.join("holders")).unwrap_or_default();
+        let mut holders = Vec::new();
+        let add = &mut |name: &[u8], _| holders.push(ModuleName::new(name));
+        // None, if there is no such directory.
+        let _ = files::for_each_entry(&directory.join("holders"), add);
         Some(Loaded {
             name: name.clone(),
             size: read("coresize").and_then(|text| number(text.trim_ascii(), 10)).unwrap_or(0),
             refcnt: read("refcnt").and_then(|text| count(text.trim_ascii())),
-            holders: holders.iter().map(|entry| ModuleName::new(entry.name.as_bytes())).vec(),
+            holders,
             phase: match state.trim_ascii() {
                 b"live" => Phase::Live,
                 b"going" => Phase::Going,

@@ -1,6 +1,6 @@
 //! Which configuration files are read, and in which order.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use crate::error::{Cause, Error};
-use crate::files;
+use crate::files::{self, Kind};
 use crate::root::Root;
 
 /// The files to read: base name and path, sorted, one per base name.
@@ -47,31 +47,29 @@ impl Files {
 
     /// Adds a file of any name, or the `.conf` files of a directory.
     fn add(&mut self, path: &Path, errors: &mut Vec<Error>) -> Result<(), Cause> {
-        let entries = match files::entries(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                self.insert(base_name(path), path.to_owned());
-                return Ok(());
-            }
-            entries => entries?,
-        };
-        for entry in entries {
-            let name = entry.name.as_bytes().to_vec();
+        let is_read = files::for_each_entry(path, &mut |name, kind| {
             if name.starts_with(b".") || !name.ends_with(b".conf") {
-                continue;
+                return;
             }
-            let path = path.join(&entry.name);
-            let is_directory = match entry.kind {
-                Some(kind) if !kind.is_symlink() => kind.is_dir(),
-                _ => fs::metadata(&path).is_ok_and(|metadata| metadata.is_dir()),
+            let path = path.join(OsStr::from_bytes(name));
+            let is_directory = match kind {
+                Some(kind) => kind == Kind::Directory,
+                None => fs::metadata(&path).is_ok_and(|metadata| metadata.is_dir()),
             };
             if is_directory {
                 let message = "directories inside directories are not supported";
                 errors.push(Error::new(path.display().to_string(), message));
-                continue;
+            } else {
+                self.insert(name.to_vec(), path);
             }
-            self.insert(name, path);
+        });
+        match is_read {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                self.insert(base_name(path), path.to_owned());
+                Ok(())
+            }
+            is_read => Ok(is_read?),
         }
-        Ok(())
     }
 
     /// The files in reading order.

@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 
+use crate::devices::announced;
 use crate::format::text::number;
 use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, setsockopt,
@@ -43,8 +44,18 @@ pub struct Uevents {
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub enum News {
-    /// The kernel says that this device was added, with its modalias if it has one.
-    Added(Option<Vec<u8>>),
+    /// The kernel says that a device was added.
+    Added {
+        /// Where it is, from `/devices` on.
+        path: Vec<u8>,
+        /// What it is, if it says that.
+        modaliases: Vec<Vec<u8>>,
+    },
+    /// The kernel says that a device is gone.
+    Removed {
+        /// Where it was, from `/devices` on.
+        path: Vec<u8>,
+    },
     /// The kernel says something else.
     Other,
     /// Something came that could not be kept.
@@ -93,26 +104,59 @@ impl AsFd for Uevents {
 }
 
 fn parse(message: &[u8]) -> News {
-    let mut fields = message.split(|&c| c == 0);
-    let is_addition = fields.next().is_some_and(|header| header.starts_with(b"add@"));
-    if !is_addition {
-        return News::Other;
+    let header = message.split(|&c| c == 0).next().unwrap_or_default();
+    let path_of = |action: &[u8]| {
+        let path = header.strip_prefix(action)?;
+        path.starts_with(b"/devices/").then(|| path.to_vec())
+    };
+    if let Some(path) = path_of(b"add@") {
+        let mut modaliases = Vec::new();
+        announced(message, 0, &mut modaliases);
+        return News::Added { path, modaliases };
     }
-    News::Added(fields.find_map(|field| Some(field.strip_prefix(b"MODALIAS=")?.to_vec())))
+    path_of(b"remove@").map_or(News::Other, |path| News::Removed { path })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn added(path: &str, modaliases: &[&str]) -> News {
+        let bytes = |text: &&str| text.as_bytes().to_vec();
+        News::Added {
+            path: path.as_bytes().to_vec(),
+            modaliases: modaliases.iter().map(bytes).collect(),
+        }
+    }
+
     #[test]
     fn messages_are_read() {
-        let added =
+        let message =
             b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0MODALIAS=pci:v1 d\"2\0SEQNUM=5\0";
-        assert_eq!(parse(added), News::Added(Some(b"pci:v1 d\"2".to_vec())));
-        assert_eq!(parse(b"add@/module/x\0ACTION=add\0SEQNUM=5\0"), News::Added(None));
-        assert_eq!(parse(b"remove@/devices/x\0MODALIAS=pci:x\0"), News::Other);
-        assert_eq!(parse(b"libudev\0\xfe\xed\xca\xfe"), News::Other);
-        assert_eq!(parse(b""), News::Other);
+        assert_eq!(parse(message), added("/devices/x", &["pci:v1 d\"2"]));
+        let message = b"add@/devices/soc@0/x\0ACTION=add\0SEQNUM=5\0";
+        assert_eq!(parse(message), added("/devices/soc@0/x", &[]));
+        let removed = News::Removed { path: b"/devices/x".to_vec() };
+        assert_eq!(parse(b"remove@/devices/x\0MODALIAS=pci:x\0"), removed);
+        for other in [
+            &b"add@/module/x\0ACTION=add\0SEQNUM=5\0"[..],
+            b"remove@/module/x\0",
+            b"bind@/devices/x\0MODALIAS=pci:x\0",
+            b"libudev\0\xfe\xed\xca\xfe",
+            b"",
+        ] {
+            assert_eq!(parse(other), News::Other);
+        }
+    }
+
+    #[test]
+    fn a_device_may_go_by_several_names() {
+        let message =
+            b"add@/devices/x\0MODALIAS=acpi:PRP0001:\0MODALIAS=of:NxT(null)Cy\0OF_NAME=z\0\
+            OF_COMPATIBLE_0=z\0";
+        assert_eq!(parse(message), added("/devices/x", &["acpi:PRP0001:", "of:NxT(null)Cy"]));
+        let message = b"add@/devices/x\0OF_NAME=rom\0OF_TYPE=t\0OF_COMPATIBLE_0=a,b c\0\
+            OF_COMPATIBLE_1=d\0OF_COMPATIBLE_N=2\0MODALIAS=spi:rom\0";
+        assert_eq!(parse(message), added("/devices/x", &["spi:rom", "of:NromTtCa,b_cCd"]));
     }
 }

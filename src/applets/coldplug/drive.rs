@@ -143,7 +143,7 @@ impl<'a> Drive<'a> {
         if !self.gathered.has_looked {
             // The first drivers are inserted while the last devices are still looked at.
             devices::walk(self.system, &mut |device| {
-                self.gathered.device(device.modalias);
+                self.gathered.device(device.modaliases);
                 self.add();
             });
         }
@@ -251,9 +251,9 @@ impl<'a> Drive<'a> {
         while let Some(news) = self.uevents.as_mut().and_then(Uevents::next) {
             any = true;
             match news {
-                uevent::News::Added(Some(modalias)) => self.gathered.device(modalias),
+                uevent::News::Added { modaliases, .. } => self.gathered.device(modaliases),
                 uevent::News::Lost => lost = true,
-                uevent::News::Added(None) | uevent::News::Other => {}
+                uevent::News::Removed { .. } | uevent::News::Other => {}
             }
         }
         if lost {

@@ -88,14 +88,16 @@ impl<'a> Gathered<'a> {
     /// Adds what the devices want that are there.
     pub fn hardware(&mut self, system: &Root) {
         self.has_looked = true;
-        devices::walk(system, &mut |device| self.device(device.modalias));
+        devices::walk(system, &mut |device| self.device(device.modaliases));
     }
 
     /// Adds what a device wants.
-    pub fn device(&mut self, modalias: Vec<u8>) {
-        if let Err(place) = self.seen.binary_search(&modalias) {
-            self.wanted(&modalias, b"", &Who::Device);
-            self.seen.insert(place, modalias);
+    pub fn device(&mut self, modaliases: Vec<Vec<u8>>) {
+        for modalias in modaliases {
+            if let Err(place) = self.seen.binary_search(&modalias) {
+                self.wanted(&modalias, b"", &Who::Device);
+                self.seen.insert(place, modalias);
+            }
         }
     }
 

@@ -56,7 +56,7 @@ impl Report<'_> {
         let idle = self.without_driver();
         let deferred = deferred(self.system);
         let mut status = Status::Success;
-        let modaliases = idle.iter().map(|device| text(&device.modalias));
+        let modaliases = idle.iter().map(|device| text(first(device)));
         let mut modaliases = modaliases.vec();
         modaliases.sort();
         modaliases.dedup();
@@ -87,8 +87,11 @@ impl Report<'_> {
     fn without_driver(&self) -> Vec<Device> {
         let mut idle = Vec::new();
         devices::walk(self.system, &mut |device| {
-            let is_driven = !NO_DEVICES.iter().any(|start| device.modalias.starts_with(start));
-            if is_driven && !device.bound && resolve(self.sources, &device.modalias).is_empty() {
+            let is_idle = |modalias: &Vec<u8>| {
+                !NO_DEVICES.iter().any(|start| modalias.starts_with(start))
+                    && resolve(self.sources, modalias).is_empty()
+            };
+            if !device.bound && device.modaliases.iter().all(is_idle) {
                 idle.push(device);
             }
         });
@@ -108,7 +111,7 @@ impl Report<'_> {
         let idle = idle.iter().map(|device| {
             Json::Object(vec![
                 ("device", Json::text(&device.path)),
-                ("modalias", Json::text(&device.modalias)),
+                ("modalias", Json::text(first(device))),
             ])
         });
         let missing = self.missing.iter().map(|path| path.display().to_string());
@@ -154,6 +157,11 @@ pub fn plan(log: &Log, graph: &Graph, json: bool) -> Status {
 fn deferred(system: &Root) -> Vec<Vec<u8>> {
     let list = files::read(&system.join(DEFERRED)).unwrap_or_default();
     lines(&list).map(|line| line.trim_ascii().to_vec()).filter(|line| !line.is_empty()).vec()
+}
+
+/// The name that a device goes by in the first place.
+fn first(device: &Device) -> &[u8] {
+    device.modaliases.first().map_or(b"", Vec::as_slice)
 }
 
 fn some(what: &str, names: Vec<String>) -> Option<String> {

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, FileType, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::depmod_d::{DepmodConfig, Search};
 use crate::error::{Cause, Error};
-use crate::files::{self, Entry};
+use crate::files::{self, Entry, Kind};
 use crate::moddir::stem;
 use crate::name::ModuleName;
 
@@ -119,7 +119,7 @@ impl Walk<'_> {
                 continue;
             }
             let is_module = stem(name.as_bytes()).is_some_and(|stem| !stem.is_empty());
-            if !is_module && kind.is_some_and(|kind| kind.is_file()) {
+            if !is_module && kind == Some(Kind::File) {
                 continue;
             }
             let path = directory.join(name);
@@ -130,13 +130,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn look_at(
-        &mut self,
-        path: &Path,
-        kind: Option<FileType>,
-        is_module: bool,
-    ) -> Result<(), Cause> {
-        let mut kind = kind.filter(|kind| kind.is_file() || kind.is_dir());
+    fn look_at(&mut self, path: &Path, kind: Option<Kind>, is_module: bool) -> Result<(), Cause> {
+        let mut kind = kind;
         if kind.is_none() || self.with_times {
             let metadata = match fs::metadata(path) {
                 // A link to nothing is no module that could be missed.
@@ -154,11 +149,15 @@ impl Walk<'_> {
                 self.files.newest =
                     self.files.newest.max((metadata.mtime(), metadata.mtime_nsec()));
             }
-            kind = Some(metadata.file_type());
+            kind = match (metadata.is_file(), metadata.is_dir()) {
+                (true, _) => Some(Kind::File),
+                (_, true) => Some(Kind::Directory),
+                _ => None,
+            };
         }
         match kind {
-            Some(kind) if kind.is_dir() => return Ok(self.enter(path)?),
-            Some(kind) if kind.is_file() && is_module => {
+            Some(Kind::Directory) => return Ok(self.enter(path)?),
+            Some(Kind::File) if is_module => {
                 self.files.found.push(Found::new(path.to_owned(), self.directory));
             }
             _ if is_module => return Err("not a regular file".into()),
