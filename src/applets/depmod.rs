@@ -226,6 +226,7 @@ impl<'a> Request<'a> {
             let paths = self.args.values(&CONFIG);
             let config = DepmodConfig::load(&Root::system(), paths, &self.release);
             config.errors.iter().for_each(|error| self.log.tell(Level::Error, error));
+            config.warnings.iter().for_each(|warning| self.log.warning(warning));
             config.notices.iter().for_each(|notice| self.log.tell(Level::Info, notice));
             return find::find(&self.directory, &config, self.args.has(&QUICK)).map_err(|error| {
                 let doing = format!("could not open directory {}", self.directory.display());

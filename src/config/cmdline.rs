@@ -1,4 +1,4 @@
-//! Module options on the kernel command line (`Documentation/admin-guide/
+//! What the kernel command line says of modules (`Documentation/admin-guide/
 //! kernel-parameters.rst`, `modprobe(8)`):
 //!
 //! ```text
@@ -6,21 +6,52 @@
 //! "module.param=two words"              (as some boot loaders rewrite it)
 //! modprobe.blacklist=module,module
 //! modprobe.deny=pattern,pattern         (nanomod's own)
+//! module_blacklist=module,module        (the kernel's own)
 //! ```
 //!
-//! Words end at white space outside double quotes. A second dot or a quote before
-//! the `=`, but for a leading quote, and an unclosed quote make a word somebody
-//! else's.
+//! Words are taken apart as the kernel does it (`next_arg` in `lib/cmdline.c`), so that it
+//! and all of nanomod mean the same by a line. A second dot before the `=` makes a word
+//! somebody else's.
 
-use super::{Config, Denial};
-use crate::error::Error;
-use crate::name::{ModuleName, fold_alias};
+use std::path::Path;
+
+use super::Config;
+use super::written::{List, NO_NAME, Place, unquoted};
+use crate::name::fold_alias;
+
+/// Who says what is said here.
+pub const SOURCE: &str = "the kernel command line";
+
+/// Words that list modules. The kernel takes `-` and `_` for one.
+const LISTS: [(&[u8], List); 4] = [
+    (b"modprobe.blacklist", List::Blacklist),
+    (b"modprobe.deny", List::Deny),
+    (b"module_blacklist", List::Refused),
+    (b"module-blacklist", List::Refused),
+];
 
 /// Reads `line`, the content of `/proc/cmdline`, into `config`.
 pub fn parse(config: &mut Config, line: &[u8]) {
+    let place = Place { source: Path::new(SOURCE), line: 0 };
     for word in words(line) {
-        if let Some((module, option)) = option(word) {
-            add(config, module, option);
+        let (key, assignment) = key_and_assignment(word);
+        let is_open = word.iter().filter(|&&c| c == b'"').count() % 2 == 1;
+        if is_open {
+            config.errors.push(place.tell("no end of the quotes in", word));
+        }
+        if let Some((_, list)) = LISTS.iter().find(|(name, _)| *name == unquoted(key)) {
+            let is_any = config.add_list(*list, assignment.get(1..).unwrap_or_default(), place);
+            // An empty list of all others says nothing.
+            if !is_any && *list == List::Deny {
+                config.errors.push(place.tell("no module in", word));
+            }
+            continue;
+        }
+        let is_quoted = word.starts_with(b"\"");
+        let Some((module, option)) = option(key, assignment, is_quoted, is_open) else { continue };
+        match fold_alias(module) {
+            Some(module) => config.options.push((module, option)),
+            None => config.errors.push(place.tell(NO_NAME, module)),
         }
     }
 }
@@ -28,101 +59,142 @@ pub fn parse(config: &mut Config, line: &[u8]) {
 /// The words of a kernel command line.
 pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
-    line.split(move |c| {
+    line.trim_ascii_end().split(move |c| {
         quoted ^= *c == b'"';
-        !quoted && (c.is_ascii_whitespace() || *c == 0x0b || *c == 0)
+        !quoted && matches!(c, b' ' | 0x09..=0x0d | 0xa0 | 0)
     })
 }
 
-fn add(config: &mut Config, module: &[u8], option: Vec<u8>) {
-    if module == b"modprobe" {
-        if let Some(names) = option.strip_prefix(b"blacklist=") {
-            let names = names.split(|&c| c == b',').filter(|name| !name.is_empty());
-            config.blacklist.extend(names.map(ModuleName::new));
-            return;
-        }
-        if let Some(patterns) = option.strip_prefix(b"deny=") {
-            let place = "the kernel command line";
-            for pattern in patterns.split(|&c| c == b',').filter(|pattern| !pattern.is_empty()) {
-                match fold_alias(pattern) {
-                    Some(pattern) => config.denials.push(Denial { pattern, place: place.into() }),
-                    None => config.errors.push(bad_name(pattern)),
-                }
-            }
-            return;
-        }
-    }
-    match fold_alias(module) {
-        Some(module) => config.options.push((module, option)),
-        None => config.errors.push(bad_name(module)),
-    }
+/// What is before the first `=` of a word, and from there on what is behind it: as it is
+/// written, but for the quote before the word.
+pub fn key_and_assignment(word: &[u8]) -> (&[u8], &[u8]) {
+    let word = word.strip_prefix(b"\"").unwrap_or(word);
+    let end_of_key = word.iter().position(|&c| c == b'=').unwrap_or(word.len());
+    word.split_at_checked(end_of_key).unwrap_or_default()
 }
 
-fn bad_name(name: &[u8]) -> Error {
-    let name = String::from_utf8_lossy(name);
-    let doing = "Ignoring bad option on kernel command line while parsing module name";
-    Error::said(format!("{doing}: '{name}'"))
-}
-
-/// Splits a word into module and option, the latter as the kernel wants it.
-fn option(word: &[u8]) -> Option<(&[u8], Vec<u8>)> {
-    if word.iter().filter(|&&c| c == b'"').count() % 2 == 1 {
-        return None;
-    }
-    let unquoted = word.strip_prefix(b"\"");
-    let body = unquoted.unwrap_or(word);
-    let end_of_key = body.iter().position(|&c| c == b'=').unwrap_or(body.len());
-    let (key, value) = body.split_at_checked(end_of_key)?;
-    if key.iter().any(|c| c.is_ascii_whitespace() || *c == b'"') {
-        return None;
-    }
+/// Module and option of a word that is one, the latter as the module has to get it.
+fn option<'a>(
+    key: &'a [u8],
+    assignment: &[u8],
+    is_quoted: bool,
+    is_open: bool,
+) -> Option<(&'a [u8], Vec<u8>)> {
+    // With no value, the closing quote of the word is here.
+    let key = key.strip_suffix(b"\"").filter(|_| assignment.is_empty()).unwrap_or(key);
     let dot = key.iter().position(|&c| c == b'.')?;
     let (module, param) = (key.get(..dot)?, key.get(dot + 1..)?);
-    if param.contains(&b'.') {
+    if param.contains(&b'.') || key.iter().any(|c| matches!(c, b' ' | b'"')) {
         return None;
     }
-    let option = match (unquoted, value) {
-        // The closing quote is at the value's end already.
-        (Some(_), [b'=', value @ ..]) => [param, b"=\"", value].concat(),
-        _ => [param, value].concat(),
+    let (equals, value): (&[u8], _) = match assignment {
+        // With one, it is at its end.
+        [b'=', value @ ..] if is_quoted => (b"=\"", value),
+        assignment => (b"", assignment),
     };
-    Some((module, option))
+    let end: &[u8] = if is_open { b"\"" } else { b"" };
+    Some((module, [param, equals, value, end].concat()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::ModuleName;
+
+    fn config(line: &str) -> Config {
+        let mut config = Config::default();
+        parse(&mut config, line.as_bytes());
+        config
+    }
+
+    fn name(name: &str) -> ModuleName {
+        ModuleName::new(name.as_bytes())
+    }
 
     #[test]
     fn every_quoting_form_reaches_the_kernel_as_one_parameter() {
-        let line = b"root=/dev/sda1 ro.x snd-hda.a=1 m.p=\"two words\" \"m.q=more words\" m.flag \
-            a.b.c=2 m.v=1.5 =x \"m.bad m.r\"=1 m.s=x.y=z\tm.t=1\n";
-        let mut config = Config::default();
-        parse(&mut config, line);
-        let options = |name: &[u8]| config.options(&ModuleName::new(name), None);
-        assert_eq!(options(b"snd_hda"), b"a=1");
-        assert_eq!(
-            String::from_utf8(options(b"m")).unwrap(),
-            "p=\"two words\" q=\"more words\" flag v=1.5 s=x.y=z t=1"
+        let config = config(
+            "root=/dev/sda1 ro.x snd-hda.a=1 m.p=\"two words\" \"m.q=more words\" m.flag \
+             a.b.c=2 m.v=1.5 =x \"m.bad m.r\"=1 m.s=x.y=z\tm.t=1 \"m.f\" m.e= m.i=a\"b c\"\n",
         );
-        assert_eq!(options(b"ro"), b"x");
-        assert_eq!(options(b"a"), b"");
+        let options = |text: &str| String::from_utf8(config.options(&name(text), None)).unwrap();
+        assert_eq!(options("snd_hda"), "a=1");
+        assert_eq!(
+            options("m"),
+            "p=\"two words\" q=\"more words\" flag v=1.5 s=x.y=z t=1 f e= i=a\"b c\""
+        );
+        assert_eq!(options("ro"), "x");
+        assert_eq!(options("a"), "");
+        assert!(config.errors.is_empty());
     }
 
     #[test]
-    fn blacklisted_names_fold() {
-        let mut config = Config::default();
-        parse(&mut config, b"modprobe.blacklist=a-b,c modprobe.blacklist=d modprobe.x=1");
-        for name in [&b"a_b"[..], b"c", b"d"] {
-            assert!(config.is_blacklisted(&ModuleName::new(name)));
+    fn lists_of_modules_may_be_in_quotes_of_any_kind() {
+        for list in
+            ["a-b,c", "\"a-b,c\"", "\"a-b\",\"c\"", "'a-b,c'", "a-b.ko,/x/c.ko.xz", "\"a-b c"]
+        {
+            for (word, in_quotes) in
+                ["modprobe.blacklist", "modprobe.deny", "module_blacklist", "module-blacklist"]
+                    .into_iter()
+                    .flat_map(|word| [(word, false), (word, true)])
+            {
+                if in_quotes && list.contains('"') {
+                    continue;
+                }
+                let line = match in_quotes {
+                    false => format!("quiet {word}={list}\n"),
+                    true => format!("quiet \"{word}={list}\" x\n"),
+                };
+                let config = config(&line);
+                for module in [name("a_b"), name("c")] {
+                    let listed = match word {
+                        "modprobe.blacklist" => config.is_blacklisted(&module),
+                        "modprobe.deny" => config.denial(&module) == Some(SOURCE),
+                        _ => config.is_refused_by_kernel(&module),
+                    };
+                    assert!(listed, "{line} {module}");
+                }
+                let is_open = list.matches('"').count() == 1;
+                assert_eq!(config.errors.len(), usize::from(is_open), "{line}");
+            }
         }
-        assert_eq!(config.options(&ModuleName::new(b"modprobe"), None), b"x=1");
     }
 
     #[test]
-    fn an_unclosed_quote_swallows_the_rest() {
-        let mut config = Config::default();
-        parse(&mut config, b"m.a=1 m.b=\"x m.c=3");
-        assert_eq!(config.options(&ModuleName::new(b"m"), None), b"a=1");
+    fn names_add_up_and_other_words_of_modprobe_are_its_own() {
+        let config = config("modprobe.blacklist=a-b,c modprobe.blacklist=d modprobe.x=1");
+        for module in ["a_b", "c", "d"] {
+            assert!(config.is_blacklisted(&name(module)));
+        }
+        assert_eq!(config.options(&name("modprobe"), None), b"x=1");
+    }
+
+    #[test]
+    fn what_counts_for_nothing_is_told() {
+        for (line, errors) in [
+            // Quotes that are none for the kernel.
+            ("'modprobe.deny=a,b'", 0),
+            ("modprobe.deny", 1),
+            ("modprobe.deny=", 1),
+            ("modprobe.deny=\"\"", 1),
+            ("modprobe.deny=pci:v*,x/y", 2),
+            ("modprobe.blacklist=snd*", 1),
+            ("module_blacklist=snd*", 1),
+            ("modprobe.blacklist=,a,, modprobe.blacklist", 0),
+            ("BOOT_IMAGE=/vmlinuz-6.1 /vmlinuz-6.1 root=UUID=1.2 (hd0,1)/x.y=1", 0),
+        ] {
+            assert_eq!(config(line).errors.len(), errors, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_unclosed_quote_swallows_the_rest_and_is_told() {
+        let swallowed = config("m.a=1 m.b=\"x m.c=3\n");
+        assert_eq!(swallowed.options(&name("m"), None), b"a=1 b=\"x m.c=3\"");
+        assert_eq!(
+            swallowed.errors[0].to_string(),
+            "the kernel command line: no end of the quotes in 'm.b=\"x m.c=3'"
+        );
+        assert_eq!(config("a \"m.b=x y").options(&name("m"), None), b"b=\"x y\"");
     }
 }

@@ -8,14 +8,14 @@
 //! ```
 //!
 //! RELEASE is `*` or an expression that the kernel's release has to match; an external
-//! DIRECTORY is absolute. A line that is none of these is passed over with an error
-//! that names file and line.
+//! DIRECTORY is absolute. Lines and comments are as in all lists: see `lines`. A line that
+//! is none of these is passed over with an error that names file and line.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use super::find::{Files, content};
-use super::lines::lines;
+use super::lines::{STRAY, comment_in, lines};
 use super::release;
 use crate::collect::Collect;
 use crate::error::Error;
@@ -46,6 +46,8 @@ pub struct DepmodConfig {
     pub excludes: Vec<Vec<u8>>,
     /// What could not be read or understood, for the log.
     pub errors: Vec<Error>,
+    /// What is understood, but odd.
+    pub warnings: Vec<Error>,
     /// What is understood and has no effect.
     pub notices: Vec<Error>,
 }
@@ -81,8 +83,15 @@ impl DepmodConfig {
     fn parse(&mut self, path: &Path, text: &[u8], release: &[u8]) {
         for (number, line) in lines(text) {
             let place = format!("{}:{number}", path.display());
-            let mut words = words(&line);
-            let Some(word) = words.next().filter(|_| !line.starts_with(b"#")) else { continue };
+            let end = comment_in(&line, b"#").unwrap_or(line.len());
+            let (text, comment) = line.split_at_checked(end).unwrap_or_default();
+            // kmod takes it for a bad line, or for directories.
+            if end > 0 && !comment.is_empty() {
+                let comment = String::from_utf8_lossy(comment);
+                self.warnings.push(Error::said(format!("{place}: {STRAY} '{comment}'")));
+            }
+            let mut words = words(text);
+            let Some(word) = words.next() else { continue };
             let rest: Vec<&[u8]> = words.vec();
             match (word, rest.as_slice()) {
                 (b"search", places) => self.searches.extend(places.iter().map(|word| search(word))),
@@ -133,8 +142,8 @@ mod tests {
     #[test]
     fn directives_are_taken_in() {
         let config = config(
-            "# c\n  \nsearch updates\text built-in \\\nexternal\noverride a * weak\n\
-             override b 5.10 weak\noverride c ^6\\\\.1 weak/d\nexternal * /opt/m\n\
+            "\u{feff}# c\r\n  \r\nsearch updates\text built-in \\\nexternal\noverride a * weak\n\
+             override b 5.10 weak\noverride c ^6\\\\.1 weak/d\nexternal * /opt/m\r\n\
              external ^5 /opt/n\nexclude .git\ttest\n",
         );
         assert!(config.errors.is_empty());
@@ -146,6 +155,19 @@ mod tests {
         assert_eq!(config.overrides, [&b"weak/a"[..], b"weak/d/c"]);
         assert_eq!(config.externals, [b"/opt/m"]);
         assert_eq!(config.excludes, [&b".git"[..], b"test"]);
+    }
+
+    #[test]
+    fn comments_are_left_out_and_told() {
+        let config = config("search a # b\n  # c\n#d\nexclude e#f\n");
+        assert!(config.errors.is_empty());
+        assert_eq!(config.searches, [Search::Directory(b"a".to_vec())]);
+        assert_eq!(config.excludes, [b"e#f"]);
+        let warnings: Vec<_> = config.warnings.iter().map(Error::to_string).collect();
+        assert_eq!(
+            warnings,
+            [format!("f.conf:1: {STRAY} '# b'"), format!("f.conf:2: {STRAY} '# c'")]
+        );
     }
 
     #[test]

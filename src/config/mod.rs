@@ -14,11 +14,13 @@ mod modprobe_d;
 pub mod modules_load;
 mod release;
 pub mod show;
+mod written;
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use find::Files;
+use written::{NO_NAME, Place};
 
 use crate::error::Error;
 use crate::files;
@@ -45,6 +47,8 @@ pub struct Config {
     pub options: Vec<(Vec<u8>, Vec<u8>)>,
     /// Each `blacklist`.
     pub blacklist: Vec<ModuleName>,
+    /// Each module that the kernel itself takes from nobody, as its command line says.
+    pub refused: Vec<ModuleName>,
     /// Each `deny`.
     pub denials: Vec<Denial>,
     /// Pattern and shell command of each `install`.
@@ -55,6 +59,8 @@ pub struct Config {
     pub softdeps: Vec<(Vec<u8>, Softdep)>,
     /// Pattern and names of each `weakdep`.
     pub weakdeps: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
+    /// Patterns for which there are options, and where.
+    patterns: Vec<Denial>,
     /// What could not be read or understood, for the log.
     pub errors: Vec<Error>,
     /// What is understood, but odd.
@@ -93,10 +99,33 @@ impl Config {
                 modprobe_d::parse(&mut config, &path, &text);
             }
         }
-        if let Ok(line) = files::read(&system.join("/proc/cmdline")) {
-            cmdline::parse(&mut config, &line);
-        }
+        config.check_options();
+        config.add_command_line(system);
         config
+    }
+
+    /// What the kernel command line alone says.
+    pub fn of_command_line(system: &Root) -> Self {
+        let mut config = Self::default();
+        config.add_command_line(system);
+        config
+    }
+
+    fn add_command_line(&mut self, system: &Root) {
+        if let Ok(line) = files::read(&system.join("/proc/cmdline")) {
+            cmdline::parse(self, &line);
+        }
+    }
+
+    /// Tells of options for a pattern that is none of an alias: there they count for the
+    /// text of the pattern alone.
+    fn check_options(&mut self) {
+        for Denial { pattern, place } in std::mem::take(&mut self.patterns) {
+            if !self.aliases.iter().any(|(alias, _)| *alias == pattern) {
+                let place = Place { source: Path::new(&place), line: 0 };
+                self.errors.push(place.tell(NO_NAME, &pattern));
+            }
+        }
     }
 
     /// The modules of the aliases that match `name`, each with its pattern.
@@ -129,6 +158,12 @@ impl Config {
     /// Whether a `blacklist` line names the module.
     pub fn is_blacklisted(&self, name: &ModuleName) -> bool {
         self.blacklist.contains(name)
+    }
+
+    /// Whether the kernel itself refuses the module, as `module_blacklist=` on its command
+    /// line says.
+    pub fn is_refused_by_kernel(&self, name: &ModuleName) -> bool {
+        self.refused.contains(name)
     }
 
     /// Who denies the module, if anyone does.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! alias PATTERN MODULE
-//! blacklist MODULE
+//! blacklist MODULE…
 //! deny PATTERN…                        (nanomod's own)
 //! options MODULE TEXT…
 //! softdep PATTERN [pre: NAME…] [post: NAME…]
@@ -10,15 +10,16 @@
 //! install PATTERN COMMAND…             remove PATTERN COMMAND…
 //! ```
 //!
-//! `\` before a line's end joins the next line, before anything else it is
-//! dropped. `#` is a comment in the first column; one behind blanks or behind
-//! parameters and names is left out with a warning. A line that is none of these
-//! is passed over with an error that names file and line.
+//! Lines, comments and names are as in all lists: see `lines` and `written`. As kmod takes
+//! a comment behind parameters and names for more of these, and an indented one for a bad
+//! line, both are told. A line that is none of these, or that counts for nothing, is told
+//! with file and line.
 
-use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::lines::lines;
+use super::lines::{STRAY, comment_in, lines};
+use super::written::{ALIAS, ALIASES, List, PATTERN, Place, unquoted};
 use super::{Config, Denial, Softdep};
 use crate::collect::Collect;
 use crate::error::Error;
@@ -31,123 +32,140 @@ pub fn parse(config: &mut Config, path: &Path, text: &[u8]) {
         if line.starts_with(b"#") {
             continue;
         }
-        let place = Place { path, number };
+        let place = Place { source: path, line: number };
         let (word, rest) = split_word(&line);
         if word.is_empty() {
             continue;
         }
         if word.starts_with(b"#") {
-            config.warnings.push(place.stray_comment(line.trim_ascii_start()));
-        } else if word == b"include" || word == b"config" {
-            let word = String::from_utf8_lossy(word);
-            config.errors.push(Error::said(format!(
-                "{}: command {word} is deprecated and not parsed anymore",
-                path.display(),
-            )));
-        } else if directive(config, &place, word, rest).is_none() {
-            config.errors.push(Error::said(format!(
-                "{place}: ignoring bad line starting with '{}'",
-                String::from_utf8_lossy(word),
-            )));
+            config.warnings.push(place.tell(STRAY, line.trim_ascii_start()));
+        } else if directive(config, place, word, rest).is_none() {
+            config.errors.push(place.tell("ignoring bad line starting with", word));
         }
     }
 }
 
-/// A line of a file.
-struct Place<'a> {
-    path: &'a Path,
-    number: usize,
+/// What a line is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Alias,
+    List(List),
+    Install,
+    /// It meant something to other programs of kmod's name.
+    Old,
+    Options,
+    Remove,
+    Softdep,
+    Weakdep,
 }
 
-impl Place<'_> {
-    fn stray_comment(&self, comment: &[u8]) -> Error {
-        let comment = String::from_utf8_lossy(comment);
-        Error::said(format!(
-            "{self}: a comment must start in the first column; ignoring '{comment}'"
-        ))
-    }
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} line {}", self.path.display(), self.number)
-    }
-}
+const WORDS: [(&[u8], Word); 10] = [
+    (b"alias", Word::Alias),
+    (b"blacklist", Word::List(List::Blacklist)),
+    (b"deny", Word::List(List::Deny)),
+    (b"config", Word::Old),
+    (b"include", Word::Old),
+    (b"install", Word::Install),
+    (b"options", Word::Options),
+    (b"remove", Word::Remove),
+    (b"softdep", Word::Softdep),
+    (b"weakdep", Word::Weakdep),
+];
 
 /// Takes in one directive; `None` where it is not understood.
-fn directive(config: &mut Config, place: &Place<'_>, word: &[u8], rest: &[u8]) -> Option<()> {
-    let (name, text) = split_word(rest);
-    if name.is_empty() {
+fn directive(config: &mut Config, place: Place<'_>, word: &[u8], rest: &[u8]) -> Option<()> {
+    let (name, word) = *WORDS.iter().find(|(name, _)| *name == word)?;
+    if word == Word::Old {
+        let (name, path) = (String::from_utf8_lossy(name), place.source.display());
+        let message = format!("{path}: command {name} is deprecated and not parsed anymore");
+        config.errors.push(Error::said(message));
+        return Some(());
+    }
+    // A command is the shell's.
+    let is_command = matches!(word, Word::Install | Word::Remove);
+    let mut rest = rest;
+    if let Some(at) = comment_in(rest, b"#").filter(|_| !is_command) {
+        let (text, comment) = rest.split_at_checked(at)?;
+        // Of the others kmod reads no further, either.
+        if matches!(word, Word::Options | Word::Softdep | Word::Weakdep) {
+            config.warnings.push(place.tell(STRAY, comment));
+        }
+        rest = text.trim_ascii_end();
+    }
+    if let Word::List(list) = word {
+        return config.add_list(list, rest, place).then_some(());
+    }
+    let (key, text) = split_word(rest);
+    // What is in quotes with a blank is no name, and nothing would be right.
+    let is_open = matches!(key, [quote @ (b'"' | b'\''), .., end] if quote != end);
+    if text.is_empty() || is_open {
         return None;
     }
-    let name = fold_alias(name)?;
-    // Elsewhere it is either the shell's or behind the last word that counts.
-    let takes_all = matches!(word, b"options" | b"softdep" | b"weakdep");
-    let text = match comment_in(text).filter(|_| takes_all) {
-        Some(at) => {
-            let (text, comment) = text.split_at_checked(at)?;
-            config.warnings.push(place.stray_comment(comment));
-            text.trim_ascii_end()
+    if word == Word::Alias {
+        let pattern = fold_alias(unquoted(key))?;
+        let modules = config.names(words(text).next()?, b"", place);
+        modules.first()?;
+        for module in modules {
+            config.aliases.push((pattern.clone(), ModuleName::new(&module)));
         }
-        None => text,
-    };
-    let text = Some(text).filter(|text| !text.is_empty());
-    match word {
-        b"alias" => {
-            let module = fold_alias(words(text?).next()?)?;
-            config.aliases.push((name, ModuleName::new(&module)));
+        return Some(());
+    }
+    let told = config.errors.len();
+    let is_of_modules = matches!(word, Word::Softdep | Word::Weakdep);
+    let keys = config.names(key, if is_of_modules { PATTERN } else { ALIASES }, place);
+    keys.first()?;
+    for key in keys {
+        match word {
+            Word::Options => {
+                if told == config.errors.len() && key.iter().any(|c| PATTERN.contains(c)) {
+                    let (pattern, place) = (key.clone(), place.to_string());
+                    config.patterns.push(Denial { pattern, place });
+                }
+                let text = text.iter().map(|&c| if c == b'\t' { b' ' } else { c }).vec();
+                config.options.push((key, text));
+            }
+            Word::Softdep => {
+                let softdep = softdep(config, place, text);
+                config.softdeps.push((key, softdep));
+            }
+            Word::Weakdep => {
+                let names = config.names(text, ALIAS, place);
+                config.weakdeps.push((key, names));
+            }
+            Word::Install => config.installs.push((key, text.to_vec())),
+            _ => config.removes.push((key, text.to_vec())),
         }
-        b"blacklist" => config.blacklist.push(ModuleName::new(&name)),
-        b"deny" => {
-            let names = words(rest).map(fold_alias).collect::<Option<Vec<_>>>()?;
-            let denial = |pattern| Denial { pattern, place: place.to_string() };
-            config.denials.extend(names.into_iter().map(denial));
-        }
-        b"options" => {
-            let text = text?.iter().map(|&c| if c == b'\t' { b' ' } else { c }).vec();
-            config.options.push((name, text));
-        }
-        b"softdep" => config.softdeps.push((name, softdep(text?))),
-        b"weakdep" => config.weakdeps.push((name, words(text?).map(<[u8]>::to_vec).vec())),
-        b"install" => config.installs.push((name, text?.to_vec())),
-        b"remove" => config.removes.push((name, text?.to_vec())),
-        _ => return None,
+    }
+    // Nobody here wrote what modules say of themselves.
+    if place.source.as_os_str().as_bytes().ends_with(b"/modules.softdep") {
+        config.errors.truncate(told);
     }
     Some(())
 }
 
-/// Where a comment starts in `text`, the rest of a line behind a blank: a `#`
-/// behind a blank, outside of quotes.
-fn comment_in(text: &[u8]) -> Option<usize> {
-    let mut quote = None;
-    let mut before = b' ';
-    text.iter().position(|&c| {
-        let behind_blank = matches!(before, b' ' | b'\t');
-        before = c;
-        match quote {
-            Some(open) if c == open => quote = None,
-            None if c == b'"' || c == b'\'' => quote = Some(c),
-            _ => {}
-        }
-        c == b'#' && behind_blank && quote.is_none()
-    })
-}
-
 /// Reads the names behind `pre:` and `post:`; what stands before either has no
 /// place to go.
-fn softdep(text: &[u8]) -> Softdep {
+fn softdep(config: &mut Config, place: Place<'_>, text: &[u8]) -> Softdep {
     let mut softdep = Softdep::default();
-    let mut unplaced = Vec::new();
-    let mut list = &mut unplaced;
-    let words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    for word in words {
-        match word {
-            b"pre:" => list = &mut softdep.pre,
-            b"post:" => list = &mut softdep.post,
-            name => list.push(name.to_vec()),
+    let mut list = None;
+    for word in text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        match (word, &mut list) {
+            (b"pre:", _) => list = Some(&mut softdep.pre),
+            (b"post:", _) => list = Some(&mut softdep.post),
+            (word, Some(list)) if !is_label(word) => {
+                list.append(&mut config.names(word, ALIAS, place));
+            }
+            (word, _) => {
+                config.errors.push(place.tell("no 'pre: ' or 'post: ' before", word));
+            }
         }
     }
     softdep
+}
+
+/// Whether `word` is meant to say which names follow.
+fn is_label(word: &[u8]) -> bool {
+    word.starts_with(b"pre:") || word.starts_with(b"post:") || word.ends_with(b":")
 }
 
 /// The first word of `line` and what follows the one blank behind it.
@@ -177,7 +195,7 @@ mod tests {
     fn directives_are_taken_in() {
         let config = config(
             "# c\n\nalias my-* snd-hda\nblacklist bad-one\noptions snd-hda a=1\tb=2\n\
-             options snd_hda c=3\nsoftdep x junk pre: p-1 p2 post: q\nsoftdep x pre: p3\n\
+             options snd_hda c=3\nsoftdep x pre: p-1 p2 post: q\nsoftdep x pre: p3\n\
              install i-* first # one\ninstall i-x second\nremove r cmd\ndeny d-*\n",
         );
         assert!(config.errors.is_empty() && config.warnings.is_empty());
@@ -195,12 +213,15 @@ mod tests {
         assert_eq!(config.denial(&name("e")), None);
     }
 
+    fn errors(config: &Config) -> Vec<String> {
+        config.errors.iter().map(Error::to_string).collect()
+    }
+
     #[test]
     fn bad_lines_are_named() {
-        let config = config("alias x\nfoo bar\nalias a[ b\ninclude x\noptions \\\n m\n");
-        let errors: Vec<_> = config.errors.iter().map(Error::to_string).collect();
+        let config = config("alias x\nfoo bar/b\nalias a[ b\ninclude x\noptions \\\n m\n");
         assert_eq!(
-            errors,
+            errors(&config),
             [
                 "f.conf line 1: ignoring bad line starting with 'alias'",
                 "f.conf line 2: ignoring bad line starting with 'foo'",
@@ -209,6 +230,94 @@ mod tests {
                 "f.conf line 6: ignoring bad line starting with 'options'",
             ]
         );
+    }
+
+    #[test]
+    fn what_forbids_a_module_forbids_what_was_meant() {
+        let config = config(
+            "deny a,b\r\ndeny \"c\" 'd-1'\ndeny /lib/modules/6/kernel/e.ko f.ko.xz\n\
+             deny g # never h\n deny i ,j\ndeny\tsnd-[a-c]*\tK\ndeny \"l\r",
+        );
+        assert!(config.errors.is_empty() && config.warnings.is_empty());
+        for module in ["a", "b", "c", "d-1", "e", "f", "g", "i", "j", "snd-b-x", "K", "l"] {
+            assert!(config.denial(&name(module)).is_some(), "{module}");
+        }
+        for module in ["h", "never", "k", "snd-d", "m"] {
+            assert_eq!(config.denial(&name(module)), None);
+        }
+    }
+
+    #[test]
+    fn every_word_of_a_blacklist_counts() {
+        let config = config("blacklist a b-1, \"c\" d.ko # e\n");
+        assert!(config.errors.is_empty() && config.warnings.is_empty());
+        for module in ["a", "b_1", "c", "d"] {
+            assert!(config.is_blacklisted(&name(module)), "{module}");
+        }
+        assert_eq!(config.blacklist.len(), 4);
+    }
+
+    #[test]
+    fn names_are_read_alike_in_all_directives() {
+        let config = config(
+            "options \"snd-x\" a=1\noptions b.ko,c d=\"e f\"\nalias \"my-*\" 'loop.ko'\n\
+             softdep 'x' pre: \"p-1\",q post: /m/r.ko crypto-cbc(aes) of:NaTbCc,d\n\
+             install \"i\" /bin/false # not\nremove /lib/r.ko.gz true\nweakdep \"w\" v,u\n",
+        );
+        assert!(config.errors.is_empty() && config.warnings.is_empty());
+        assert_eq!(config.options(&name("snd_x"), None), b"a=1");
+        assert_eq!(config.options(&name("b"), None), b"d=\"e f\"");
+        assert_eq!(config.options(&name("c"), None), b"d=\"e f\"");
+        assert_eq!(config.aliased(b"my_card").count(), 1);
+        let softdep = config.softdep(&name("x"));
+        assert_eq!(softdep.pre, [&b"p-1"[..], b"q"]);
+        assert_eq!(softdep.post, [&b"r"[..], b"crypto-cbc(aes)", b"of:NaTbCc,d"]);
+        assert_eq!(config.install_command(&name("i")), Some(&b"/bin/false # not"[..]));
+        assert_eq!(config.remove_command(&name("r")), Some(&b"true"[..]));
+        assert_eq!(config.weakdeps, [(b"w".to_vec(), vec![b"v".to_vec(), b"u".to_vec()])]);
+    }
+
+    #[test]
+    fn what_counts_for_nothing_is_told_and_kept() {
+        let config = config(
+            "deny pci:v* ok\ndeny x/y\ndeny [x\ndeny \"\"\ndeny\nblacklist snd*\n\
+             options x/y a=1\noptions \"a b=1\"\nalias x y/z\nsoftdep x/y pre: a\n\
+             softdep a b pre: c pre:d post : e\nsoftdep f pre: g/h\noptions , a=1\n\
+             alias x \"\"\ninstall '' cmd\n",
+        );
+        let text = "no module can be called";
+        let nowhere = "no 'pre: ' or 'post: ' before";
+        assert_eq!(
+            errors(&config),
+            [
+                format!("f.conf line 1: {text} 'pci:v*'"),
+                format!("f.conf line 2: {text} 'x/y'"),
+                format!("f.conf line 3: {text} '[x'"),
+                "f.conf line 4: ignoring bad line starting with 'deny'".to_owned(),
+                "f.conf line 5: ignoring bad line starting with 'deny'".to_owned(),
+                format!("f.conf line 6: {text} 'snd*'"),
+                format!("f.conf line 7: {text} 'x/y'"),
+                "f.conf line 8: ignoring bad line starting with 'options'".to_owned(),
+                format!("f.conf line 9: {text} 'y/z'"),
+                format!("f.conf line 10: {text} 'x/y'"),
+                format!("f.conf line 11: {nowhere} 'b'"),
+                format!("f.conf line 11: {nowhere} 'pre:d'"),
+                format!("f.conf line 11: {nowhere} ':'"),
+                format!("f.conf line 12: {text} 'g/h'"),
+                "f.conf line 13: ignoring bad line starting with 'options'".to_owned(),
+                "f.conf line 14: ignoring bad line starting with 'alias'".to_owned(),
+                "f.conf line 15: ignoring bad line starting with 'install'".to_owned(),
+            ]
+        );
+        assert!(config.denial(&name("ok")).is_some());
+        assert_eq!(config.denials.len(), 4, "all of them are shown");
+    }
+
+    #[test]
+    fn what_modules_say_of_themselves_is_not_told() {
+        let mut config = Config::default();
+        parse(&mut config, Path::new("/m/modules.softdep"), b"softdep cifs gcm\nfoo\n");
+        assert_eq!(config.errors.len(), 1, "but for what depmod never writes");
     }
 
     #[test]

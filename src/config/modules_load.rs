@@ -6,16 +6,19 @@
 //! NAME [PARAM=VALUE]...
 //! ```
 //!
+//! Lines, comments and names are as in all lists: see `lines` and `written`.
+//!
 //! On the kernel command line, `modules_load=NAME,NAME`; `rd.modules_load=` counts in an
 //! initramfs alone.
 
 use std::path::Path;
 
-use super::cmdline;
+use super::cmdline::{SOURCE, key_and_assignment, words};
 use super::find::{Files, content};
+use super::lines::{lines, without_comment};
+use super::written::{ALIAS, items, unquoted};
 use crate::error::Error;
 use crate::files;
-use crate::format::text::lines;
 use crate::root::Root;
 
 /// Where the lists lie, highest precedence first.
@@ -56,41 +59,36 @@ pub fn listed(system: &Root, initramfs: bool, errors: &mut Vec<Error>) -> Vec<Li
 }
 
 fn on_command_line(line: &[u8], initramfs: bool, all: &mut Vec<Listed>) {
-    for word in cmdline::words(line) {
-        let Some(at) = word.iter().position(|&c| c == b'=') else { continue };
-        let (key, value) = (word.get(..at).unwrap_or_default(), word.get(at + 1..));
-        let (key, here) = match key.strip_prefix(b"rd.") {
+    for word in words(line) {
+        let (key, assignment) = key_and_assignment(word);
+        let key = unquoted(key);
+        let (key, is_here) = match key.strip_prefix(b"rd.") {
             Some(key) => (key, initramfs),
             None => (key, true),
         };
         // The kernel takes both signs for one, and so does everybody after it.
-        if !here || !matches!(key, b"modules_load" | b"modules-load") {
+        if !is_here || !matches!(key, b"modules_load" | b"modules-load") {
             continue;
         }
-        let value = value.unwrap_or_default().trim_ascii();
-        let value = value.strip_prefix(b"\"").unwrap_or(value);
-        let value = value.strip_suffix(b"\"").unwrap_or(value);
-        for name in value.split(|&c| c == b',').filter(|name| !name.is_empty()) {
-            let place = "the kernel command line".to_owned();
-            all.push(Listed { name: name.to_vec(), options: Vec::new(), place });
+        for name in items(assignment.get(1..).unwrap_or_default(), b"") {
+            all.push(Listed { name, options: Vec::new(), place: SOURCE.to_owned() });
         }
     }
 }
 
 fn in_file(path: &Path, errors: &mut Vec<Error>, all: &mut Vec<Listed>) {
     let Some(text) = content(path, errors) else { return };
-    for (number, line) in lines(&text).enumerate() {
-        let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"#") || line.starts_with(b";") {
-            continue;
-        }
+    for (number, line) in lines(&text) {
+        let line = without_comment(&line, b"#;");
         let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
-        let (name, options) = line.split_at_checked(end).unwrap_or_default();
-        all.push(Listed {
-            name: name.to_vec(),
-            options: options.trim_ascii().to_vec(),
-            place: format!("{} line {}", path.display(), number + 1),
-        });
+        let (names, options) = line.split_at_checked(end).unwrap_or_default();
+        for name in items(names, ALIAS) {
+            all.push(Listed {
+                name,
+                options: options.trim_ascii().to_vec(),
+                place: format!("{} line {number}", path.display()),
+            });
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! logged, from the module's file, from the indexes and from `/sys`. What none
 //! of these says is not told.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -10,6 +11,7 @@ use super::execute::{Failed, Reason};
 use super::linux::{machine, release};
 use super::load::Failure;
 use crate::collect::Collect;
+use crate::config::Config;
 use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::elf::ModuleElf;
@@ -36,6 +38,9 @@ pub fn add(
     let clauses = match errno {
         Errno::ENOENT => providers(words, modules),
         Errno::ENOEXEC => from_image(path, &[other_machine, versions, other_kernel], words),
+        Errno::EPERM if is_refused(path) => {
+            vec!["module_blacklist= on the kernel command line".to_owned()]
+        }
         Errno::EPERM => match lockdown() {
             Some(mode) => [from_image(path, &[signed], words), vec![mode]].concat(),
             None => locked().into_iter().vec(),
@@ -185,6 +190,12 @@ fn signed(image: &[u8], _: &[String]) -> Option<String> {
         Some(None) => "file: signed, but not readably by whom".to_owned(),
         Some(Some(by)) => format!("file: signed by '{}', key {}", by.signer, hexadecimal(by.key)),
     })
+}
+
+/// Whether the kernel was told to refuse the module in `path`.
+fn is_refused(path: &Path) -> bool {
+    let name = ModuleName::from_path(path.as_os_str().as_bytes());
+    Config::of_command_line(&Root::system()).is_refused_by_kernel(&name)
 }
 
 /// Whether the kernel takes no more modules at all.
