@@ -45,7 +45,7 @@ pub struct Device {
     /// Where it is, from `/devices` on.
     pub path: Vec<u8>,
     /// What it is.
-    pub modalias: Vec<u8>,
+    pub modaliases: Vec<Vec<u8>>,
     /// Whether a driver has it, or another device stands for it.
     pub bound: bool,
 }
@@ -70,7 +70,7 @@ pub fn walk(system: &Root, found: &mut dyn FnMut(Device)) {
 fn descend(directory: &Path, path: &[u8], depth: usize, found: &mut dyn FnMut(Device)) {
     let Some(mut entries) = entries(directory) else { return };
     if let Some(modalias) = modalias(directory, &entries).filter(|modalias| !modalias.is_empty()) {
-        found(Device { path: path.to_vec(), modalias, bound: entries.driver });
+        found(Device { path: path.to_vec(), modaliases: vec![modalias], bound: entries.driver });
     }
     let is_leaf = SILENT.contains(&path) || path.strip_prefix(SYSTEM).is_some_and(is_name);
     if is_leaf || depth == DEPTH {
@@ -152,7 +152,7 @@ mod tests {
             .iter()
             .map(|device| {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-                (text(&device.path), text(&device.modalias), device.bound)
+                (text(&device.path), text(&device.modaliases[0]), device.bound)
             })
             .collect();
         let device = |path: &str, modalias: &str, bound| (path.into(), modalias.into(), bound);

