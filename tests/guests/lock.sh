@@ -2,7 +2,7 @@
 # kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: minix mac-roman nls_cp437
 # loader: nanomod
-# last: yes
+# last: 2
 
 lock=/proc/sys/kernel/modules_disabled
 echo 0 >zero
