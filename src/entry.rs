@@ -1,4 +1,4 @@
-//! The C library's edge: the entry point in place of Rust's start-up code, `system(3)`,
+//! The C library's edge: the entry point in place of Rust's start-up code, processes,
 //! threads, and a few functions in place of musl's. The only unsafe code of the crate.
 //!
 //! The kernel calls `/sbin/modprobe` with the three standard streams closed.
@@ -7,8 +7,6 @@
 //! SIGPIPE, so that writing to a closed pipe is an error to report where every
 //! other tool dies quietly. A C `main` runs without it. With musl, the arguments
 //! are then those that `main` gets and none else.
-//!
-//! `system` is 30 KB smaller than what the standard library has for commands.
 #![allow(unsafe_code)]
 
 #[cfg(any(test, target_env = "musl"))]
@@ -16,12 +14,9 @@ mod memory;
 pub mod process;
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int, c_void};
-use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -74,27 +69,6 @@ fn occupy_standard_streams() {
         if let Ok(fd) = open("/", OFlag::O_PATH, Mode::empty()) {
             std::mem::forget(fd);
         }
-    }
-}
-
-unsafe extern "C" {
-    fn setenv(name: *const c_char, value: *const c_char, overwrite: c_int) -> c_int;
-    fn system(command: *const c_char) -> c_int;
-}
-
-/// Sets an environment variable, for the commands that [`run_command`] runs.
-pub fn set_variable(name: &CStr, value: &CStr) {
-    // SAFETY: both are NUL-terminated and copied, and of all threads one at a time
-    // calls this, while none reads a variable.
-    unsafe { setenv(name.as_ptr(), value.as_ptr(), 1) };
-}
-
-/// Runs a shell command and waits for it: `system(3)`.
-pub fn run_command(command: &CStr) -> io::Result<ExitStatus> {
-    // SAFETY: it is NUL-terminated.
-    match unsafe { system(command.as_ptr()) } {
-        -1 => Err(io::Error::last_os_error()),
-        status => Ok(ExitStatus::from_raw(status)),
     }
 }
 

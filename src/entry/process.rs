@@ -1,9 +1,12 @@
 //! Processes: a driver's init may kill or keep whoever inserts its module, so the one that
-//! the caller waits for has others do it.
+//! the caller waits for has others do it; and commands. The system calls alone take a tenth
+//! of what the C library and the standard library have for them.
 
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -52,6 +55,99 @@ pub fn exit() -> ! {
     unsafe { libc::_exit(0) }
 }
 
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+/// Runs a shell command with more variables, each `NAME=VALUE`, and waits for it, as
+/// `system(3)` does; its status as `wait(2)` has it.
+pub fn run_command(command: &CStr, variables: &[CString]) -> Result<c_int, Errno> {
+    let set: Vec<_> = environment(variables);
+    let sh = c"/bin/sh";
+    let words = [c"sh".as_ptr(), c"-c".as_ptr(), command.as_ptr(), null()];
+    // What is meant for the command does not end who waits for it, who has to be told.
+    let kept = [libc::SIGINT, libc::SIGQUIT].map(|signal| (signal, on(signal, libc::SIG_IGN)));
+    on(libc::SIGCHLD, libc::SIG_DFL);
+    let child = new_process();
+    if child == 0 {
+        for (signal, action) in kept {
+            on(signal, action);
+        }
+        // SAFETY: both lists end with a null, and all that is in them is NUL-terminated.
+        unsafe { libc::execve(sh.as_ptr(), words.as_ptr(), set.as_ptr()) };
+        // SAFETY: it has no conditions.
+        unsafe { libc::_exit(127) };
+    }
+    let mut status = 0;
+    let ended = loop {
+        // SAFETY: there is room for the status.
+        match unsafe { libc::waitpid(child as libc::pid_t, &raw mut status, 0) } {
+            _ if child < 0 => break Err(Errno::EAGAIN),
+            -1 if Errno::last() == Errno::EINTR => {}
+            -1 => break Err(Errno::last()),
+            _ => break Ok(status),
+        }
+    };
+    for (signal, action) in kept {
+        on(signal, action);
+    }
+    ended
+}
+
+/// The environment with `variables`, as `execve(2)` takes it.
+fn environment(variables: &[CString]) -> Vec<*const c_char> {
+    let name = |text: &CStr| text.to_bytes().split(|&c| c == b'=').next().unwrap_or_default().len();
+    let is_set = |text: &CStr| {
+        let length = name(text) + 1;
+        variables
+            .iter()
+            .any(|other| text.to_bytes().get(..length) == other.to_bytes().get(..length))
+    };
+    let mut all: Vec<*const c_char> = Vec::new();
+    // SAFETY: it ends with a null, and nobody changes it.
+    unsafe {
+        let mut place = environ;
+        while !place.is_null() && !(*place).is_null() {
+            if !is_set(CStr::from_ptr(*place)) {
+                all.push(*place);
+            }
+            place = place.add(1);
+        }
+    }
+    all.extend(variables.iter().map(|variable| variable.as_ptr()));
+    all.push(null());
+    all
+}
+
+/// Has a signal ignored (`SIG_IGN`), or not (`SIG_DFL`); what it did before.
+fn on(signal: c_int, action: libc::sighandler_t) -> libc::sighandler_t {
+    // The kernel's structure begins with the action; no flags, no mask (`asm/signal.h`).
+    let (mut new, mut old) = ([0_usize; 8], [0_usize; 8]);
+    if let Some(first) = new.first_mut() {
+        *first = action;
+    }
+    // SAFETY: there is room for what the kernel reads and writes, and no code is called.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const new, &raw mut old, 8_usize) };
+    old.first().copied().unwrap_or(libc::SIG_DFL)
+}
+
+/// How long the machine has been up.
+pub fn uptime() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: there is room for the time. The C library would look for a faster way, which
+    // takes longer than the call.
+    #[cfg(target_pointer_width = "64")]
+    unsafe {
+        libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut time)
+    };
+    // SAFETY: as above; here there are two calls, and the C library knows which one.
+    #[cfg(not(target_pointer_width = "64"))]
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time)
+    };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// Takes what the kernel keeps of copies that have ended.
 pub fn reap() {
     // SAFETY: no status is asked for.
@@ -72,13 +168,11 @@ static BROKEN_PIPE: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
 
 /// Makes writing to a pipe that nobody reads an error, and not the end of this process.
 pub fn ignore_broken_pipes() {
-    // SAFETY: no code of this program's is called.
-    let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    let before = on(libc::SIGPIPE, libc::SIG_IGN);
     BROKEN_PIPE.store(before, Ordering::Relaxed);
 }
 
 /// Undoes that, for a command that this process runs.
 pub fn mind_broken_pipes() {
-    // SAFETY: it is what the caller had.
-    unsafe { libc::signal(libc::SIGPIPE, BROKEN_PIPE.load(Ordering::Relaxed)) };
+    on(libc::SIGPIPE, BROKEN_PIPE.load(Ordering::Relaxed));
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use nix::errno::Errno;
@@ -13,7 +14,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use super::execute::c_string;
 use super::log::KernelLog;
 use super::{InsertFlags, Kernel};
-use crate::entry;
+use crate::entry::process;
 pub use crate::entry::process::processors;
 use crate::files;
 use crate::name::ModuleName;
@@ -27,8 +28,8 @@ const COMPRESSED_FILE: u32 = 4;
 pub struct Linux {
     system: Root,
     compression: OnceCell<String>,
-    /// A variable for the commands that are run.
-    variable: Option<(&'static CStr, Vec<u8>)>,
+    /// Where commands that are run find modprobe's options, if there are any.
+    options: Option<Vec<u8>>,
     /// Open from the first mark on, unless errors are not to be shown.
     log: Option<RefCell<KernelLog>>,
     /// The number of a refusal that has no name.
@@ -40,7 +41,7 @@ impl Linux {
     /// read on failures only if `explain` says so.
     pub fn new(system: Root, explain: bool) -> Self {
         let log = explain.then(|| RefCell::new(KernelLog::new(&system)));
-        Self { system, compression: OnceCell::new(), variable: None, log, unnamed: Cell::new(0) }
+        Self { system, compression: OnceCell::new(), options: None, log, unnamed: Cell::new(0) }
     }
 
     fn log(&self) -> Option<RefMut<'_, KernelLog>> {
@@ -58,7 +59,7 @@ impl Linux {
     /// The same, whose commands find `options` where modprobe looks for some.
     pub fn with_options(mut self, options: Vec<u8>) -> Self {
         if !options.is_empty() {
-            self.variable = Some((c"MODPROBE_OPTIONS", options));
+            self.options = Some(options);
         }
         self
     }
@@ -84,11 +85,12 @@ impl Kernel for Linux {
     }
 
     fn run(&self, command: &[u8], module: &ModuleName) -> io::Result<ExitStatus> {
-        entry::set_variable(c"MODPROBE_MODULE", &c_string(module.as_bytes()));
-        if let Some((name, value)) = &self.variable {
-            entry::set_variable(name, &c_string(value));
+        let mut variables = vec![c_string(&[&b"MODPROBE_MODULE="[..], module.as_bytes()].concat())];
+        if let Some(options) = &self.options {
+            variables.push(c_string(&[&b"MODPROBE_OPTIONS="[..], options].concat()));
         }
-        entry::run_command(&c_string(command))
+        let status = process::run_command(&c_string(command), &variables)?;
+        Ok(ExitStatus::from_raw(status))
     }
 
     fn memfd_create(&self) -> Result<File, Errno> {

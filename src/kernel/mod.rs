@@ -1,6 +1,7 @@
 //! The kernel's edge: the system calls, the load ladder, the kernel's own
 //! words, and the execution of a plan.
 
+pub mod clock;
 pub mod execute;
 pub mod explain;
 pub mod firmware;

@@ -12,11 +12,12 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Kernel;
+use super::clock::Moment;
 use super::execute::{CommandFailure, Done, Failed, Manner, Reason, install_command, perform};
 pub use super::execute::{Outcome, Report};
 use super::load::{Failure, Route};
@@ -112,7 +113,7 @@ impl<'a> Queue<'a> {
     }
 
     /// The steps that are being done, and since when.
-    pub fn running(&self) -> impl Iterator<Item = (usize, Instant)> {
+    pub fn running(&self) -> impl Iterator<Item = (usize, Moment)> {
         self.workers.iter().filter_map(|worker| match worker.work {
             Work::Step(number, since) => Some((number, since)),
             _ => None,
@@ -161,7 +162,7 @@ impl<'a> Queue<'a> {
                     let of_it = |worker: &Worker| {
                         worker.ahead.as_ref().is_some_and(|(owner, ..)| *owner == number)
                     };
-                    self.give(Work::Step(number, Instant::now()), of_it, |worker| {
+                    self.give(Work::Step(number, Moment::now()), of_it, |worker| {
                         let (path, params) = (path.as_path(), options.as_slice());
                         worker.give(&Task::Insert { path, params, is_ready: of_it(worker) });
                     })
@@ -225,7 +226,7 @@ impl<'a> Queue<'a> {
         let (others, watch) = (&mut self.workers, &self.watch);
         match Worker::command(free, others, kernel, command, &step.module, watch) {
             Ok(mut worker) => {
-                worker.work = Work::Step(number, Instant::now());
+                worker.work = Work::Step(number, Moment::now());
                 self.workers.push(worker);
                 true
             }

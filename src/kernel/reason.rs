@@ -32,7 +32,7 @@ pub fn add(
     words: &[String],
     modules: &ModuleDir,
 ) -> Error {
-    let Some(errno) = failure.errno() else { return error };
+    let Some(errno) = failure.errno() else { return error.kernel(words) };
     let clauses = match errno {
         Errno::ENOENT => providers(words, modules),
         Errno::ENOEXEC => from_image(path, &[other_machine, versions, other_kernel], words),

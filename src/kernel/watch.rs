@@ -1,7 +1,6 @@
 //! How long what takes: for `--trace`.
 
-use std::time::Instant;
-
+use super::clock::Moment;
 use crate::collect::Collect;
 use crate::format::trace::{Phase, PhaseKind};
 
@@ -10,7 +9,7 @@ const PHASE: usize = 17;
 
 /// Times phases of one worker's work, in microseconds since a common beginning.
 pub struct Watch {
-    began: Instant,
+    began: Moment,
     /// Whether anybody wants to know: where a system call is slow, so is the clock.
     runs: bool,
     /// The worker's number, from 1 on.
@@ -21,7 +20,7 @@ pub struct Watch {
 impl Watch {
     /// A watch that begins now, for worker 1; unless it `runs`, it is always the beginning.
     pub fn start(runs: bool) -> Self {
-        Self { began: Instant::now(), runs, worker: 1, phases: Vec::new() }
+        Self { began: Moment::now(), runs, worker: 1, phases: Vec::new() }
     }
 
     /// The same beginning, for another worker.

@@ -17,12 +17,12 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, read, write};
 
+use super::clock::Moment;
 use super::execute::{c_string, outcome};
 use super::load::{self, Failure, Prepared, Route, Rung};
 use super::watch::Watch;
@@ -66,7 +66,7 @@ pub enum Work {
     /// Nothing.
     Nothing,
     /// This step of the plan, since then.
-    Step(usize, Instant),
+    Step(usize, Moment),
     /// It reads ahead for this step.
     Ahead(usize),
 }

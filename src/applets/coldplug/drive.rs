@@ -3,7 +3,7 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 
@@ -16,6 +16,7 @@ use crate::collect::Collect;
 use crate::devices;
 use crate::error::{Error, Status};
 use crate::files;
+use crate::kernel::clock::Moment;
 use crate::kernel::execute::{Failed, Reason};
 use crate::kernel::explain::{self, could_not_insert};
 use crate::kernel::firmware::Firmware;
@@ -60,9 +61,9 @@ pub struct Drive<'a> {
     /// The steps whose modules were inserted.
     inserted: Vec<usize>,
     /// When something was inserted last, or came.
-    last_news: Instant,
+    last_news: Moment,
     /// When all devices were looked at last.
-    last_look: Instant,
+    last_look: Moment,
     record: Record,
 }
 
@@ -77,7 +78,7 @@ impl<'a> Drive<'a> {
         uevents: Option<Uevents>,
         queue: Queue<'a>,
     ) -> Self {
-        let now = Instant::now();
+        let now = Moment::now();
         Self {
             args,
             log,
@@ -137,7 +138,7 @@ impl<'a> Drive<'a> {
     /// Works until there is nothing to do and nothing to wait for; the paths that never
     /// came.
     fn work(&mut self, patience: &Patience) -> Vec<&'a Path> {
-        let (args, began) = (self.args, Instant::now());
+        let (args, began) = (self.args, Moment::now());
         let has_paths = args.has(&WAIT_FOR);
         let mut missing: Vec<&Path> = args.values(&WAIT_FOR).iter().map(Path::new).vec();
         if args.has(&LISTS_FIRST) {
@@ -146,7 +147,7 @@ impl<'a> Drive<'a> {
         if !self.gathered.has_looked {
             self.look_at_devices();
         }
-        self.last_news = Instant::now();
+        self.last_news = Moment::now();
         let mut has_come = true;
         loop {
             self.queue.begin();
@@ -185,7 +186,7 @@ impl<'a> Drive<'a> {
 
     /// Does what is named or listed, but for what takes too long.
     fn do_lists(&mut self, timeout: Duration) {
-        let began = Instant::now();
+        let began = Moment::now();
         loop {
             self.queue.begin();
             self.hear();
@@ -211,14 +212,14 @@ impl<'a> Drive<'a> {
             }
         });
         self.gathered.has_looked = true;
-        self.last_look = Instant::now();
+        self.last_look = Moment::now();
     }
 
     /// Takes what workers report.
     fn hear(&mut self) {
         let (mut has_failed, mut has_inserted) = (false, false);
         for report in self.queue.take() {
-            self.last_news = Instant::now();
+            self.last_news = Moment::now();
             if wants_trace(self.args) {
                 self.record.keep(self.queue.plan(), &report);
             }
@@ -316,11 +317,12 @@ impl<'a> Drive<'a> {
         };
         let (running, waiting) = (names(true), names(false));
         if !running.is_empty() {
-            let mut error = Error::said(format!("left behind, still being inserted: {running}"));
-            if !waiting.is_empty() {
-                error = error.note(format!("and not begun: {waiting}"));
-            }
-            self.log.warning(error);
+            let error = Error::said(format!("left behind: {running}"));
+            let error = error.note("the kernel is not done with that");
+            self.log.warning(match waiting.as_str() {
+                "" => error,
+                waiting => error.note(format!("not begun: {waiting}")),
+            });
         }
         let is_waited_for = !(is_there && self.args.has(&WAIT_FOR));
         let mut status = Status::Success;
@@ -328,6 +330,8 @@ impl<'a> Drive<'a> {
             let plan = self.queue.plan();
             if plan.failure(&wish.target).is_some() {
                 status = Status::Failure;
+            } else if wish.is_told {
+                self.log.warning(format_args!("'{}' is in, by another try", wish.target));
             } else if is_waited_for && self.left().any(|(step, _)| step.module == wish.target) {
                 status = self.log.error(could_not_insert(&wish.target, "not done in time"));
             }
@@ -357,10 +361,10 @@ impl<'a> Drive<'a> {
                 self.log.tell(Level::Notice, message);
             }
             is_news |= self.gathered.hardware(true);
-            self.last_look = Instant::now();
+            self.last_look = Moment::now();
         }
         if self.add() || is_news {
-            self.last_news = Instant::now();
+            self.last_news = Moment::now();
         }
     }
 
@@ -378,7 +382,7 @@ impl<'a> Drive<'a> {
     /// Tells which modules take their time: a machine that hangs at boot has no other
     /// way to say why.
     fn tell_slow(&mut self) {
-        let slow = |(_, since): &(usize, Instant)| since.elapsed() > SLOW;
+        let slow = |(_, since): &(usize, Moment)| since.elapsed() > SLOW;
         for (number, _) in self.queue.running().filter(slow) {
             if self.slow.contains(&number) {
                 continue;

@@ -64,7 +64,7 @@ impl Request<'_> {
             false => params::join(self.args.operands.get(1..).unwrap_or_default()),
         };
         self.for_each_goal(
-            |operand| self.targets(operand),
+            &|operand| self.targets(operand),
             &mut |target| plan::insert(self.sources, &state, target, &options, &policy),
             &mut |_| {},
         )
@@ -77,7 +77,7 @@ impl Request<'_> {
         let read = || State::read(&Root::system());
         let policy = self.policy();
         self.for_each_goal(
-            |operand| self.resolved(operand),
+            &|operand| self.resolved(operand),
             &mut |target| {
                 let mut state = state.borrow_mut();
                 plan::remove(self.sources, state.get_or_insert_with(read), &target, &policy)
@@ -137,7 +137,7 @@ impl Request<'_> {
     /// Finds, plans and reaches what each name stands for.
     fn for_each_goal(
         &self,
-        find: impl Fn(&OsStr) -> Result<Vec<Target>, Error>,
+        find: &dyn Fn(&OsStr) -> Result<Vec<Target>, Error>,
         plan: &mut dyn FnMut(Target) -> Goal,
         reached: &mut dyn FnMut(&Goal),
     ) -> Status {
