@@ -39,6 +39,16 @@ pub struct Failed {
     pub kernel: Vec<String>,
 }
 
+impl Failed {
+    /// Why the module was not inserted, if that was the step.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.cause {
+            Reason::Insert(_, failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
 /// Why a step failed.
 #[derive(Debug)]
 pub enum Reason {

@@ -58,7 +58,7 @@ pub fn failed(
 /// That a module is in whose firmware the kernel will not find.
 pub fn no_firmware(module: &ModuleName, firmware: &Firmware) -> Option<Error> {
     let names = reason::some(&firmware.missing);
-    let message = format!("'{module}' is in, and of its firmware is not to be found: {names}");
+    let message = format!("'{module}' is in, but firmware of it is not to be found: {names}");
     (!firmware.missing.is_empty()).then(|| Error::said(message))
 }
 

@@ -85,7 +85,7 @@ pub enum Failure {
 
 /// What a driver's init returns that wants to be called again when there are more devices
 /// (kernel: `include/linux/errno.h`).
-pub const EPROBE_DEFER: i32 = 517;
+const EPROBE_DEFER: i32 = 517;
 
 impl Failure {
     /// The kernel's errno, if it was the kernel that refused.
@@ -98,7 +98,12 @@ impl Failure {
 
     /// Whether the driver said that its device is not there, or not yet.
     pub fn is_no_device(&self) -> bool {
-        matches!(self, Self::Kernel(Errno::ENODEV) | Self::Number(EPROBE_DEFER))
+        matches!(self, Self::Kernel(Errno::ENODEV)) || self.is_deferred()
+    }
+
+    /// Whether the driver wants to be called again.
+    pub fn is_deferred(&self) -> bool {
+        matches!(self, Self::Number(EPROBE_DEFER))
     }
 }
 

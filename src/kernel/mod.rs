@@ -4,6 +4,10 @@
 pub mod clock;
 pub mod execute;
 pub mod explain;
+#[cfg(feature = "firmware")]
+pub mod firmware;
+#[cfg(not(feature = "firmware"))]
+#[path = "firmware_unknown.rs"]
 pub mod firmware;
 pub mod linux;
 pub mod load;

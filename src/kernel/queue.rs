@@ -164,7 +164,7 @@ impl<'a> Queue<'a> {
                     };
                     self.give(Work::Step(number, Moment::now()), of_it, |worker| {
                         let (path, params) = (path.as_path(), options.as_slice());
-                        worker.give(&Task::Insert { path, params, is_ready: of_it(worker) });
+                        worker.give(&Task::Insert { path, params, is_ready: of_it(worker) })
                     })
                 }
                 Action::InstallCommand { command, options } => {
@@ -185,7 +185,7 @@ impl<'a> Queue<'a> {
         &mut self,
         work: Work,
         suits: impl Fn(&Worker) -> bool,
-        task: impl FnOnce(&Worker),
+        task: impl FnOnce(&Worker) -> bool,
     ) -> bool {
         let idle = |worker: &Worker| worker.work == Work::Nothing;
         let mut found = self.workers.iter().position(|worker| idle(worker) && suits(worker));
@@ -213,8 +213,11 @@ impl<'a> Queue<'a> {
         };
         let Some(worker) = self.workers.get_mut(at) else { return false };
         worker.work = work;
-        task(worker);
-        true
+        let is_given = task(worker);
+        if !is_given {
+            drop(self.workers.swap_remove(at));
+        }
+        is_given
     }
 
     /// Starts a worker for a command.
@@ -297,8 +300,16 @@ impl<'a> Queue<'a> {
         let longest = left.filter(|left| !left.is_zero()).fold(longest, Duration::min);
         // Rounded up: it is not to end before there is anything to see.
         let timeout = PollTimeout::try_from(longest.as_millis().saturating_add(1));
-        let _ = poll(&mut polled.0, timeout.unwrap_or(PollTimeout::MAX));
-        let has_come = |at: usize| polled.get(at).and_then(PollFd::any).unwrap_or(false);
+        let result = poll(&mut polled.0, timeout.unwrap_or(PollTimeout::MAX));
+        // Where there is no telling, all that are at work are listened to.
+        let is_deaf = result.is_err_and(|errno| errno != Errno::EINTR);
+        let has_come = |at: usize| {
+            let is_at_work = self.workers.get(at).is_some_and(|one| one.work != Work::Nothing);
+            match is_deaf {
+                true => is_at_work,
+                false => polled.get(at).and_then(PollFd::any).unwrap_or(false),
+            }
+        };
         let count = self.workers.len();
         let other_has = other.is_some() && has_come(count);
         // A bit for each: there are not more than 64.

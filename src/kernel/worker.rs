@@ -138,8 +138,8 @@ impl Worker {
         Ok(Self { number, work: Work::Nothing, ahead: None, tasks: give, answers })
     }
 
-    /// Gives it a task. One that is dead does not answer.
-    pub fn give(&self, task: &Task<'_>) {
+    /// Gives it a task; whether it took it, which one that is dead does not.
+    pub fn give(&self, task: &Task<'_>) -> bool {
         let (what, path, params) = match task {
             Task::Insert { path, params, is_ready: false } => (INSERT, *path, *params),
             Task::Insert { path, params, is_ready: true } => (INSERT_READY, *path, *params),
@@ -154,9 +154,10 @@ impl Worker {
             match write(&self.tasks, rest) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(Errno::EINTR) => {}
-                Err(_) => return,
+                Err(_) => return false,
             }
         }
+        true
     }
 
     /// Its answer, and how long what took; none where it is dead.
@@ -254,8 +255,10 @@ fn send(answers: &OwnedFd, answer: &Answer, watch: &mut Watch) {
     let number = number.to_le_bytes();
     let mut message = Large([&head[..], &[text.len() as u8], &number, text].concat());
     watch.put(&mut message.0);
-    // Where that fails, nobody is there any more who wants to know.
-    let _ = write(answers, message.get(..ANSWER).unwrap_or(&message));
+    if write(answers, message.get(..ANSWER).unwrap_or(&message)).is_err() {
+        // Nobody is there any more who wants to know.
+        process::exit();
+    }
 }
 
 /// Undoes [`send`].

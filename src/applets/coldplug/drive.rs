@@ -17,10 +17,10 @@ use crate::devices;
 use crate::error::{Error, Status};
 use crate::files;
 use crate::kernel::clock::Moment;
-use crate::kernel::execute::{Failed, Reason};
+use crate::kernel::execute::Failed;
 use crate::kernel::explain::{self, could_not_insert};
 use crate::kernel::firmware::Firmware;
-use crate::kernel::load::{EPROBE_DEFER, Failure};
+use crate::kernel::load::Failure;
 use crate::kernel::queue::Queue;
 use crate::kernel::record::Record;
 use crate::kernel::uevent::{self, Uevents};
@@ -249,7 +249,7 @@ impl<'a> Drive<'a> {
         if has_inserted {
             // What a driver waited for may be there now.
             for (number, failed) in &self.failures {
-                if is(failed, |why| matches!(why, Failure::Number(EPROBE_DEFER))) {
+                if failed.failure().is_some_and(Failure::is_deferred) {
                     self.queue.retry(*number);
                 }
             }
@@ -266,7 +266,7 @@ impl<'a> Drive<'a> {
             let failed = self.failures.iter().find(|(at, _)| Some(*at) == number);
             let Some((_, failed)) = failed else { continue };
             let is_device = wish.who == Who::Device;
-            let may_come = is(failed, Failure::is_no_device) && !is_device;
+            let may_come = failed.failure().is_some_and(Failure::is_no_device) && !is_device;
             if may_come && !end {
                 continue;
             }
@@ -283,7 +283,7 @@ impl<'a> Drive<'a> {
     fn tell_failure(&self, wish: &Wish, failed: &Failed) {
         let level = match &wish.who {
             // So says a driver that finds none of its devices.
-            Who::Device if is(failed, Failure::is_no_device) => Level::Notice,
+            Who::Device if failed.failure().is_some_and(Failure::is_no_device) => Level::Notice,
             Who::Device => Level::Warning,
             _ => Level::Error,
         };
@@ -418,8 +418,3 @@ impl<'a> Drive<'a> {
 
 /// What takes modules no more once it is 1 (kernel: `Documentation/admin-guide/sysctl`).
 const LOCK_FILE: &str = "/proc/sys/kernel/modules_disabled";
-
-/// Whether a step failed in the way that `how` knows.
-fn is(failed: &Failed, how: impl Fn(&Failure) -> bool) -> bool {
-    matches!(&failed.cause, Reason::Insert(_, failure) if how(failure))
-}
