@@ -16,6 +16,10 @@ use crate::collect::Collect;
 use crate::name::ModuleName;
 use crate::resolve::{Sources, resolve};
 
+/// How often a step is tried once more: a driver that shows a device and fails would be
+/// wanted again by what it showed itself.
+const TRIES: usize = 64;
+
 /// One plan for many goals, and how far it is.
 #[derive(Default)]
 pub struct Graph {
@@ -40,6 +44,8 @@ pub struct Node {
     was_held: bool,
     /// It is to be tried once more if it fails.
     again: bool,
+    /// How often it was to be tried once more.
+    tries: usize,
     /// When all that stands before it was over, as the caller counts time.
     pub ready: Option<u64>,
 }
@@ -126,6 +132,7 @@ impl Graph {
                     held: false,
                     was_held: false,
                     again: false,
+                    tries: 0,
                     ready: None,
                 }),
             }
@@ -144,7 +151,10 @@ impl Graph {
     }
 
     fn reopen(&mut self, number: usize) {
-        let Some(node) = self.nodes.get_mut(number) else { return };
+        let Some(node) = self.nodes.get_mut(number).filter(|node| node.tries < TRIES) else {
+            return;
+        };
+        node.tries += 1;
         match node.progress {
             Progress::Waiting => {}
             // It may have looked for what was not there yet.

@@ -58,6 +58,8 @@ pub struct Drive<'a> {
     slow: Vec<usize>,
     /// The steps whose last try failed.
     failures: Vec<(usize, Failed)>,
+    /// Of which it was logged that they failed.
+    told: Vec<ModuleName>,
     /// The steps whose modules were inserted.
     inserted: Vec<usize>,
     /// When something was inserted last, or came.
@@ -89,6 +91,7 @@ impl<'a> Drive<'a> {
             queue,
             slow: Vec::new(),
             failures: Vec::new(),
+            told: Vec::new(),
             inserted: Vec::new(),
             last_news: now,
             last_look: now,
@@ -260,7 +263,6 @@ impl<'a> Drive<'a> {
     /// may, only at the `end`.
     fn tell_failures(&mut self, end: bool) {
         let mut wishes = std::mem::take(&mut self.wishes);
-        let mut told: Vec<ModuleName> = Vec::new();
         for wish in wishes.iter_mut().filter(|wish| !wish.is_told) {
             let number = self.queue.plan().failure(&wish.target);
             let failed = self.failures.iter().find(|(at, _)| Some(*at) == number);
@@ -272,9 +274,9 @@ impl<'a> Drive<'a> {
             }
             wish.is_told = true;
             // Other devices want it, too.
-            if !(is_device && told.contains(&wish.target)) {
+            if !(is_device && self.told.contains(&wish.target)) {
                 self.tell_failure(wish, failed);
-                told.push(wish.target.clone());
+                self.told.push(wish.target.clone());
             }
         }
         self.wishes = wishes;
