@@ -13,12 +13,13 @@ stuck never_returns_1 never_returns_2 never_returns_3 never_returns_4 never_retu
 # The kernel is not to tell that they hang.
 echo 0 >/proc/sys/kernel/hung_task_timeout_secs
 new_log
+coldplug() { ending 25 /sbin/nanomod coldplug "$@"; }
 device=/sys/devices/platform/nanomod-late.0
 
 start
-expect 0 "what is waited for is there" coldplug --timeout 60 --wait-for $device \
+expect 0 "what is waited for is there" coldplug --timeout 30 --wait-for $device \
     needs_never_returns shows
-check "it ends soon" within 30
+check "it ends soon" within 20
 check "says whom it left behind" says "left behind: .*\bnever_returns_1\b"
 check "it is not there" not loaded never_returns_1
 check "nor what needs it" absent needs_never_returns
@@ -58,9 +59,11 @@ unload slow_4
 # What is inserted meanwhile must not hold the shell's end of the pipe.
 capture() {
     text=$(/sbin/nanomod coldplug --timeout 2 never_returns_5 slow_4 2>&1)
-    echo "$?" >ended
+    status=$?
     echo "$text" >err
+    echo $status >ended
 }
+rm -f ended
 capture &
 check "a shell that reads its output goes on" comes 20 test -s ended
 check "with the status" test "$(cat ended)" = 1
@@ -69,18 +72,18 @@ check "the other is there" loaded slow_4
 unload slow_4
 
 start
-expect 0 "one that takes long" coldplug --timeout 60 --wait-for $device hangs shows
+expect 0 "one that takes long" coldplug --timeout 30 --wait-for $device hangs shows
 check "says whom it left behind" says "left behind: .*\bhangs\b"
 check "it is not there yet" not loaded hangs
 check "but later" comes 30 loaded hangs
 unload hangs shows
 
-expect 0 "there is time for what is short" coldplug --timeout 60 --wait-for /dev/null slow_4 slow_5
+expect 0 "there is time for what is short" coldplug --timeout 30 --wait-for /dev/null slow_4 slow_5
 check "they are there" loaded slow_4 slow_5
 check "silently" silent
 unload slow_4 slow_5
 
-expect 0 "a --timeout that is long enough" coldplug --timeout 60 hangs slow_4
+expect 0 "a --timeout that is long enough" coldplug --timeout 30 hangs slow_4
 check "both are there" loaded hangs slow_4
 check "silently" silent
 unload hangs slow_4

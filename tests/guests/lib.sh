@@ -87,6 +87,17 @@ comes() {
 start() { began=$(cut -d . -f 1 /proc/uptime); }
 within() { [ $(($(cut -d . -f 1 /proc/uptime) - began)) -lt "$1" ]; }
 
+# ending SECONDS COMMAND...: its status, or 124 where it has not ended by then. It may be one
+# that nothing can kill.
+ending() {
+    limit=$1
+    shift
+    rm -f ended
+    { "$@"; echo $? >ended; } &
+    comes "$limit" test -s ended || return 124
+    return "$(cat ended)"
+}
+
 # From here on dmesg tells what is new; /tests/init looks at all of it.
 new_log() { dmesg -c >>/tests/log; }
 # What was wrong in the kernel's log was meant to be.

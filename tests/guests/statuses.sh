@@ -58,11 +58,11 @@ unload-all >still
 start
 for wrong in "--wait-for sda1" "--wait-for ./sda1" "--timeout soon" "--settle=soon" "--nonsense" "-j many"; do
     # shellcheck disable=SC2086 # words
-    expect 64 "$wrong" coldplug --timeout 60 $wrong minix
+    expect 64 "$wrong" coldplug --timeout 20 $wrong minix
     check "says so" test -s err
     check "does nothing" absent minix
 done
-check "at once" within 30
-expect 64 "a path in a line with others" coldplug --timeout 60 --wait-for /dev/null --wait-for sda1 minix
+check "at once" within 15
+expect 64 "a path in a line with others" coldplug --timeout 20 --wait-for /dev/null --wait-for sda1 minix
 check "names it" says "sda1"
 check "does nothing" absent minix
