@@ -119,16 +119,21 @@ impl From<std::io::Error> for Cause {
 
 impl From<&std::io::Error> for Cause {
     fn from(error: &std::io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(errno) => Self::Errno(Errno::from_raw(errno)),
-            // What std finds by itself: its own words would take all of its tables along.
-            None => Self::Errno(match error.kind() {
-                ErrorKind::OutOfMemory => Errno::ENOMEM,
-                ErrorKind::UnexpectedEof => Errno::ENODATA,
-                // A file's name with a NUL in it.
-                _ => Errno::EINVAL,
-            }),
-        }
+        Self::Errno(errno(error))
+    }
+}
+
+/// The number of `error`, or what comes near to it.
+pub fn errno(error: &std::io::Error) -> Errno {
+    match error.raw_os_error() {
+        Some(errno) => Errno::from_raw(errno),
+        // What std finds by itself: its own words would take all of its tables along.
+        None => match error.kind() {
+            ErrorKind::OutOfMemory => Errno::ENOMEM,
+            ErrorKind::UnexpectedEof => Errno::ENODATA,
+            // A file's name with a NUL in it.
+            _ => Errno::EINVAL,
+        },
     }
 }
 
@@ -255,6 +260,12 @@ pub enum Status {
     Success,
     /// Something is not: exit status 1.
     Failure,
+    /// What was waited for did not come: exit status 2, of coldplug.
+    Missing,
+    /// The kernel could not be locked: exit status 3, of coldplug.
+    Unlocked,
+    /// The command line is wrong: exit status 64, of coldplug (`EX_USAGE`, `sysexits.h`).
+    Usage,
 }
 
 impl Status {
@@ -268,6 +279,9 @@ impl Status {
         match self {
             Self::Success => 0,
             Self::Failure => 1,
+            Self::Missing => 2,
+            Self::Unlocked => 3,
+            Self::Usage => 64,
         }
     }
 }

@@ -110,6 +110,29 @@ impl State {
         }
     }
 
+    /// Whether module `name` is loaded for good at this moment, which may be a later one.
+    pub fn is_live_now(&self, name: &ModuleName) -> bool {
+        self.ask_sysfs(name).is_some_and(|module| module.phase == Phase::Live)
+    }
+
+    /// Whether module `name` is in the kernel, loaded or built in, by what the kernel says
+    /// itself: where no index knows of it, as in a container.
+    pub fn has(&self, name: &ModuleName) -> bool {
+        !self.empty && (self.is_live(name) || self.is_builtin(name))
+    }
+
+    /// Whether module `name` is built in, as far as `/sys` shows: it has a directory there if
+    /// it has parameters or a version, and no `initstate` in it.
+    pub fn is_builtin(&self, name: &ModuleName) -> bool {
+        // A name is one directory's.
+        let is_name = !matches!(name.as_bytes(), b"" | b"." | b"..");
+        let directory = self.sysfs.join(OsStr::from_bytes(name.as_bytes()));
+        is_name
+            && !name.as_bytes().contains(&b'/')
+            && directory.is_dir()
+            && !directory.join("initstate").exists()
+    }
+
     /// Takes the module `name` away, as the kernel does when it is removed.
     pub fn forget(&mut self, name: &ModuleName) {
         let Some(modules) = &mut self.modules else { return };

@@ -20,18 +20,20 @@ use std::time::Duration;
 
 use crate::applets::{configuration, module_dir, wants_json, wants_trace};
 use crate::cli::{
-    self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
+    self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE,
+    for_commands, jobs,
 };
 use crate::error::{Error, Status};
 use crate::format::text::number;
-use crate::kernel::linux::{is_initramfs, processors};
-use crate::kernel::queue::{MOST_JOBS, Queue};
+use crate::kernel::execute::Manner;
+use crate::kernel::linux::{Linux, is_initramfs, processors};
+use crate::kernel::queue::{MOST_JOBS, Queue, Tools};
 use crate::kernel::uevent::Uevents;
 use crate::kernel::watch::Watch;
 use crate::output::{Level, Log};
 use crate::resolve::Sources;
 use crate::root::Root;
-use crate::state::{self, State};
+use crate::state;
 use drive::Drive;
 use gather::Gathered;
 
@@ -43,6 +45,7 @@ static SETTLE: Opt = Opt {
 };
 static TIMEOUT: Opt = Opt::long_value("timeout", "S", "Wait no longer than S seconds (30)");
 static JOBS: Opt = Opt { help: "Insert with N workers at once (processors + 2)", ..cli::JOBS };
+static LISTS_FIRST: Opt = Opt::long("lists-first", "Insert all that is listed before any hardware");
 static LOCK: Opt = Opt::long("lock", "At the end, have the kernel take no more modules");
 static DRY_RUN: Opt = Opt::switch('n', "dry-run", "Print what would be inserted, and don't do it");
 static JSON: Opt = Opt::long("json", "Print a report as JSON; with -n, the plan");
@@ -54,12 +57,15 @@ pub static APPLET: Applet = Applet {
     operands: "[NAME]...",
     notes: "First come the NAMEs, then what modules_load= on the kernel command line,
 modules-load.d and /etc/modules list, then the hardware, in one plan. PATH is a
-device's node or a path in /sys. The exit status is 1 if a module that was named
-or listed, a PATH or the lock could not be had.",
+device's node or a path in /sys. The exit status is 0 if all that was waited for
+is there, 1 if a NAME could not be inserted, 2 if a PATH did not come, 3 if the
+kernel could not be locked, 64 for a wrong command line: the highest that holds.
+What else fails is logged and changes nothing.",
     options: &[
         &WAIT_FOR,
         &SETTLE,
         &TIMEOUT,
+        &LISTS_FIRST,
         &JOBS,
         &LOCK,
         &DRY_RUN,
@@ -76,6 +82,7 @@ or listed, a PATH or the lock could not be had.",
     ],
     environment: None,
     level: Level::Warning,
+    misuse: Status::Usage,
     run,
 };
 
@@ -93,7 +100,10 @@ fn run(args: &Args, log: &Log) -> Status {
     let log = silenced.as_ref().unwrap_or(log);
     let (patience, jobs) = match (patience(args), jobs(args, &JOBS)) {
         (Ok(patience), Ok(jobs)) => (patience, jobs.unwrap_or_else(default_jobs)),
-        (Err(error), _) | (_, Err(error)) => return log.error(error),
+        (Err(error), _) | (_, Err(error)) => {
+            log.error(error);
+            return APPLET.misuse;
+        }
     };
     // Before anything is looked at: what comes later is told here.
     let uevents = if args.has(&DRY_RUN) { None } else { listen(log) };
@@ -111,27 +121,26 @@ fn run(args: &Args, log: &Log) -> Status {
         log.warning(format_args!("{message} {directory} (run depmod?)"));
     }
     let sources = Sources { config: &config, modules: &modules };
-    let state = State::read(&system);
-    let mut gathered = Gathered::new(sources, &state, log);
+    let mut gathered = Gathered::new(sources, &system, log);
     for name in &args.operands {
         gathered.named(name.as_bytes());
     }
-    gathered.listed(&system, is_initramfs(&system));
+    gathered.listed(is_initramfs(&system));
     // With options for an alias, who leads to a module has to be known before it is
     // inserted for somebody else.
-    if args.has(&DRY_RUN) || config.has_options_of_aliases() {
-        gathered.hardware(&system);
+    if args.has(&DRY_RUN) || (config.has_options_of_aliases() && !args.has(&LISTS_FIRST)) {
+        gathered.hardware(false);
     }
     let (graph, goals) = gathered.plan();
     if args.has(&DRY_RUN) {
         return tell::plan(log, &graph, wants_json(args, &JSON)).merge(gathered.status());
     }
-    match Queue::new(graph, jobs, &watch) {
-        Ok(queue) => {
-            Drive::new(args, log, &system, gathered, goals, uevents, &queue).run(&patience, &watch)
-        }
-        Err(error) => log.fatal(Error::new("could not make a pair of sockets", error)),
-    }
+    let kernel = Linux::new(system.clone(), log.tells(Level::Error));
+    let kernel = kernel.with_options(for_commands(args));
+    let verbose = args.has(&VERBOSE).then_some(log);
+    let tools = Tools { manner: Manner::default(), kernel: &kernel, verbose };
+    let queue = Queue::new(graph, jobs, tools, &watch);
+    Drive::new(args, log, &system, gathered, goals, uevents, queue).run(&patience, &watch)
 }
 
 fn listen(log: &Log) -> Option<Uevents> {
@@ -145,13 +154,16 @@ fn listen(log: &Log) -> Option<Uevents> {
 
 /// One for each processor, and two to wait for the kernel meanwhile.
 fn default_jobs() -> usize {
-    match MOST_JOBS {
-        1 => 1,
-        most => processors().saturating_add(2).min(most),
-    }
+    processors().saturating_add(2).min(MOST_JOBS)
 }
 
 fn patience(args: &Args) -> Result<Patience, Error> {
+    for path in args.values(&WAIT_FOR).iter().map(|path| path.to_string_lossy()) {
+        if !path.starts_with('/') {
+            let what = "--wait-for takes an absolute path, as /dev/sda1";
+            return Err(Error::said(format!("{what}, not '{path}'")));
+        }
+    }
     let given = |option: &Opt, unit| match args.value(option) {
         None => Ok(None),
         Some(text) => match duration(text.as_bytes(), unit) {

@@ -31,6 +31,7 @@ pub static APPLET: Applet = Applet {
     options: &[&JSON],
     environment: None,
     level: Level::Error,
+    misuse: Status::Failure,
     run,
 };
 

@@ -105,6 +105,7 @@ are absolute, the indexes hold these alone.",
     ],
     environment: None,
     level: Level::Warning,
+    misuse: Status::Failure,
     run,
 };
 

@@ -24,6 +24,7 @@ file system can be put together anywhere; else to the running program.",
     options: &[&HARD, &SOFT, &FORCE, &VERBOSE],
     environment: None,
     level: Level::Error,
+    misuse: Status::Failure,
     run,
 };
 

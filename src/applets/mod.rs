@@ -92,6 +92,7 @@ pub static NANOMOD: Applet = Applet {
     options: &[],
     environment: None,
     level: Level::Error,
+    misuse: Status::Failure,
     run: list,
 };
 

@@ -57,6 +57,7 @@ pub static APPLET: Applet = Applet {
     ],
     environment: None,
     level: Level::Error,
+    misuse: Status::Failure,
     run,
 };
 

@@ -94,6 +94,7 @@ with / or ./  The command line starts with the words of $MODPROBE_OPTIONS.",
     ],
     environment: Some(MODPROBE_OPTIONS),
     level: Level::Warning,
+    misuse: Status::Failure,
     run,
 };
 

@@ -33,6 +33,7 @@ pub static APPLET: Applet = Applet {
     options: &[&FORCE, &SYSLOG, &VERBOSE],
     environment: None,
     level: Level::Error,
+    misuse: Status::Failure,
     run,
 };
 
@@ -81,6 +82,9 @@ fn check(name: &ModuleName, modules: &ModuleDir, state: &State) -> Option<Error>
         return Some(Error::said(format!("Module {name} is builtin.")));
     }
     let Some(module) = state.get(name) else {
+        if state.is_builtin(name) {
+            return Some(Error::said(format!("Module {name} is builtin.")));
+        }
         return Some(Error::said(format!("Module {name} is not currently loaded")));
     };
     if !module.holders.is_empty() {
@@ -103,6 +107,6 @@ fn remove(kernel: &Linux, operand: &OsStr, name: &ModuleName, force: bool) -> Re
             return Error::new(format!("could not remove module {subject}"), NO_SUPPORT);
         }
         Error::new(format!("could not remove module {subject}"), errno)
-            .kernel(&kernel.log_since_mark(name.as_bytes()))
+            .kernel(&kernel.log_since_mark(name.as_bytes(), false))
     })
 }

@@ -31,6 +31,7 @@ pub static APPLET: Applet = Applet {
     options: &[&FORMAT, &OUTPUT],
     environment: None,
     level: Level::Warning,
+    misuse: Status::Failure,
     run,
 };
 

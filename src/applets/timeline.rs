@@ -27,6 +27,7 @@ picture; pointing at a module tells its figures.",
     options: &[&OUTPUT],
     environment: None,
     level: Level::Error,
+    misuse: Status::Failure,
     run,
 };
 

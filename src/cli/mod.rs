@@ -149,6 +149,8 @@ pub struct Applet {
     pub environment: Option<&'static str>,
     /// How it starts to log before its options say otherwise.
     pub level: Level,
+    /// How it ends where the command line is wrong.
+    pub misuse: Status,
     /// Does it.
     pub run: fn(&Args, &Log) -> Status,
 }
@@ -239,7 +241,8 @@ impl Applet {
             Ok(args) => args,
             Err(why) => {
                 let why = String::from_utf8_lossy(&why);
-                return log.error(format_args!("{why} (see {} --help)", self.name));
+                log.error(format_args!("{why} (see {} --help)", self.name));
+                return self.misuse;
             }
         };
         if args.has(&HELP) {

@@ -39,6 +39,7 @@ static TRIAL: Applet = Applet {
     ],
     environment: None,
     level: Level::Error,
+    misuse: Status::Failure,
     run: |_, _| Status::Success,
 };
 static SETTLE: Opt = Opt { default: Some("250"), ..Opt::long_value("settle", "MS", "A default") };

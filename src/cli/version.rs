@@ -2,7 +2,7 @@
 //! (`-`), as kmod writes it. The codecs are first; then come all other features.
 
 /// What of [`TEXT`]'s words is there, in its order.
-const BUILT_IN: [bool; 19] = [
+const BUILT_IN: [bool; 20] = [
     cfg!(feature = "gzip"),
     cfg!(feature = "xz"),
     cfg!(feature = "zstd"),
@@ -10,6 +10,7 @@ const BUILT_IN: [bool; 19] = [
     cfg!(feature = "coldplug"),
     cfg!(feature = "cost"),
     cfg!(feature = "depmod"),
+    cfg!(feature = "firmware"),
     cfg!(feature = "insmod"),
     cfg!(feature = "install"),
     cfg!(feature = "jobs"),
@@ -29,8 +30,8 @@ const TEXT: &[u8] = concat!(
     "nanomod version ",
     env!("CARGO_PKG_VERSION"),
     "\n?GZIP ?XZ ?ZSTD\n",
-    "?CLAP ?COLDPLUG ?COST ?DEPMOD ?INSMOD ?INSTALL ?JOBS ?JSON ?LSMOD\n",
-    "?MODINFO ?MODPROBE ?RMMOD ?SHOW ?STATIC-NODES ?TIMELINE ?TRACE\n",
+    "?CLAP ?COLDPLUG ?COST ?DEPMOD ?FIRMWARE ?INSMOD ?INSTALL ?JOBS ?JSON\n",
+    "?LSMOD ?MODINFO ?MODPROBE ?RMMOD ?SHOW ?STATIC-NODES ?TIMELINE ?TRACE\n",
 )
 .as_bytes();
 

@@ -40,16 +40,32 @@ const GROWTH: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// An ELF file, or anything that is none of the others.
-    Plain,
+    Plain = 0,
     /// gzip, RFC 1952.
-    Gzip,
+    Gzip = 1,
     /// The .xz format.
-    Xz,
+    Xz = 2,
     /// Zstandard, RFC 8878.
-    Zstd,
+    Zstd = 3,
 }
 
 impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Gzip, Self::Xz, Self::Zstd];
+
+    /// Whether anything can be decompressed here.
+    pub const ANY_IS_KNOWN: bool = cfg!(any(feature = "gzip", feature = "xz", feature = "zstd"));
+
+    /// Whether it was built in how to undo this kind.
+    pub fn is_known(self) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::Gzip => cfg!(feature = "gzip"),
+            Self::Xz => cfg!(feature = "xz"),
+            Self::Zstd => cfg!(feature = "zstd"),
+        }
+    }
+
     /// How many bytes [`Kind::of`] wants to see.
     pub const MAGIC: usize = 6;
 

@@ -1,8 +1,10 @@
 //! Does what a plan says, step by step, and reports each one.
 
 use std::ffi::CString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::ExitStatus;
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -35,6 +37,16 @@ pub struct Failed {
     pub cause: Reason,
     /// What the kernel logged about it.
     pub kernel: Vec<String>,
+}
+
+impl Failed {
+    /// Why the module was not inserted, if that was the step.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.cause {
+            Reason::Insert(_, failure) => Some(failure),
+            _ => None,
+        }
+    }
 }
 
 /// Why a step failed.
@@ -76,7 +88,7 @@ pub struct Manner {
 
 impl Manner {
     /// Whether `step` fails where somebody else was faster.
-    fn is_first_time(&self, step: &Step) -> bool {
+    pub fn is_first_time(&self, step: &Step) -> bool {
         self.first_time && step.origin == Origin::Target
     }
 }
@@ -137,7 +149,7 @@ pub struct Report {
     /// Which node of the plan it is.
     pub number: usize,
     /// The step.
-    pub step: Arc<Step>,
+    pub step: Rc<Step>,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -191,7 +203,7 @@ pub fn perform<'a>(
         Action::Builtin => Ok(Done::Other),
         Action::Missing => Err(Reason::Missing),
         Action::InstallCommand { command, options } => {
-            let command = replace(command, CMDLINE_OPTS, options);
+            let command = install_command(command, options);
             watch.time(PhaseKind::Command, || run(kernel, step, true, command))
         }
         Action::RemoveCommand { command } => run(kernel, step, false, command.clone()),
@@ -200,7 +212,7 @@ pub fn perform<'a>(
     result.map_err(|cause| Failed {
         module: step.module.clone(),
         cause,
-        kernel: kernel.log_since_mark(step.module.as_bytes()),
+        kernel: kernel.log_since_mark(step.module.as_bytes(), false),
     })
 }
 
@@ -230,16 +242,28 @@ fn run<'a>(
     install: bool,
     command: Vec<u8>,
 ) -> Result<Done<'a>, Reason> {
+    match outcome(kernel.run(&command, &step.module)) {
+        None => Ok(Done::Other),
+        Some(outcome) => Err(Reason::Command(CommandFailure { install, command, outcome })),
+    }
+}
+
+/// How a command ended, if it failed.
+pub fn outcome(result: io::Result<ExitStatus>) -> Option<String> {
     use std::os::unix::process::ExitStatusExt;
-    let outcome = match kernel.run(&command, &step.module) {
-        Ok(status) if status.success() => return Ok(Done::Other),
+    Some(match result {
+        Ok(status) if status.success() => return None,
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => format!("retcode {code}"),
             (None, signal) => format!("killed by signal {}", signal.unwrap_or_default()),
         },
         Err(error) => format!("could not run /bin/sh: {}", Cause::from(error)),
-    };
-    Err(Reason::Command(CommandFailure { install, command, outcome }))
+    })
+}
+
+/// The command of an `install` line as it is run.
+pub fn install_command(command: &[u8], options: &[u8]) -> Vec<u8> {
+    replace(command, CMDLINE_OPTS, options)
 }
 
 /// `bytes` as the kernel takes them: up to a NUL, which no argument and no

@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 
 use super::execute::{CommandFailure, Failed, Reason};
+use super::firmware::Firmware;
 use super::load::Failure;
 use super::reason;
 use crate::error::{Cause, Error};
@@ -52,6 +53,13 @@ pub fn failed(
         _ => error,
     };
     reason::add_for_step(error, failed, modules)
+}
+
+/// That a module is in whose firmware the kernel will not find.
+pub fn no_firmware(module: &ModuleName, firmware: &Firmware) -> Option<Error> {
+    let names = reason::some(&firmware.missing);
+    let message = format!("'{module}' is in, but firmware of it is not to be found: {names}");
+    (!firmware.missing.is_empty()).then(|| Error::said(message))
 }
 
 /// What went wrong with an `install` command, said before the failure.

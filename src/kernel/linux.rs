@@ -1,20 +1,21 @@
 //! The running kernel.
 
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::kmod::{DeleteModuleFlags, ModuleInitFlags};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::{SysconfVar, sysconf};
 
 use super::execute::c_string;
 use super::log::KernelLog;
 use super::{InsertFlags, Kernel};
-use crate::entry;
+use crate::entry::process;
+pub use crate::entry::process::processors;
 use crate::files;
 use crate::name::ModuleName;
 use crate::root::Root;
@@ -26,30 +27,39 @@ const COMPRESSED_FILE: u32 = 4;
 /// The running kernel.
 pub struct Linux {
     system: Root,
-    compression: OnceLock<String>,
-    /// A variable for the commands that are run.
-    variable: Option<(&'static CStr, Vec<u8>)>,
+    compression: OnceCell<String>,
+    /// Where commands that are run find modprobe's options, if there are any.
+    options: Option<Vec<u8>>,
     /// Open from the first mark on, unless errors are not to be shown.
-    log: Option<Mutex<KernelLog>>,
+    log: Option<RefCell<KernelLog>>,
+    /// The number of a refusal that has no name.
+    unnamed: Cell<i32>,
 }
 
 impl Linux {
     /// The running kernel, with its `/sys` and `/dev` below `system`. Its log is
     /// read on failures only if `explain` says so.
     pub fn new(system: Root, explain: bool) -> Self {
-        let log = explain.then(|| Mutex::new(KernelLog::new(&system)));
-        Self { system, compression: OnceLock::new(), variable: None, log }
+        let log = explain.then(|| RefCell::new(KernelLog::new(&system)));
+        Self { system, compression: OnceCell::new(), options: None, log, unnamed: Cell::new(0) }
     }
 
-    fn log(&self) -> Option<MutexGuard<'_, KernelLog>> {
-        let log = self.log.as_ref()?;
-        Some(log.lock().unwrap_or_else(PoisonError::into_inner))
+    fn log(&self) -> Option<RefMut<'_, KernelLog>> {
+        self.log.as_ref()?.try_borrow_mut().ok()
+    }
+
+    /// Notes the number of a refusal that nix has no name for.
+    fn note(&self, result: Result<(), Errno>) -> Result<(), Errno> {
+        if result == Err(Errno::UnknownErrno) {
+            self.unnamed.set(Errno::last_raw());
+        }
+        result
     }
 
     /// The same, whose commands find `options` where modprobe looks for some.
     pub fn with_options(mut self, options: Vec<u8>) -> Self {
         if !options.is_empty() {
-            self.variable = Some((c"MODPROBE_OPTIONS", options));
+            self.options = Some(options);
         }
         self
     }
@@ -61,11 +71,11 @@ impl Kernel for Linux {
         bits.set(ModuleInitFlags::MODULE_INIT_IGNORE_MODVERSIONS, flags.ignore_modversions);
         bits.set(ModuleInitFlags::MODULE_INIT_IGNORE_VERMAGIC, flags.ignore_vermagic);
         bits.set(ModuleInitFlags::from_bits_retain(COMPRESSED_FILE), flags.compressed_file);
-        nix::kmod::finit_module(file, params, bits)
+        self.note(nix::kmod::finit_module(file, params, bits))
     }
 
     fn init_module(&self, image: &[u8], params: &CStr) -> Result<(), Errno> {
-        nix::kmod::init_module(image, params)
+        self.note(nix::kmod::init_module(image, params))
     }
 
     fn delete_module(&self, name: &CStr, force: bool) -> Result<(), Errno> {
@@ -75,14 +85,12 @@ impl Kernel for Linux {
     }
 
     fn run(&self, command: &[u8], module: &ModuleName) -> io::Result<ExitStatus> {
-        // The variables are the process's: one command at a time.
-        static ONE: Mutex<()> = Mutex::new(());
-        let _one = ONE.lock();
-        entry::set_variable(c"MODPROBE_MODULE", &c_string(module.as_bytes()));
-        if let Some((name, value)) = &self.variable {
-            entry::set_variable(name, &c_string(value));
+        let mut variables = vec![c_string(&[&b"MODPROBE_MODULE="[..], module.as_bytes()].concat())];
+        if let Some(options) = &self.options {
+            variables.push(c_string(&[&b"MODPROBE_OPTIONS="[..], options].concat()));
         }
-        entry::run_command(&c_string(command))
+        let status = process::run_command(&c_string(command), &variables)?;
+        Ok(ExitStatus::from_raw(status))
     }
 
     fn memfd_create(&self) -> Result<File, Errno> {
@@ -106,16 +114,13 @@ impl Kernel for Linux {
         }
     }
 
-    fn log_since_mark(&self, name: &[u8]) -> Vec<String> {
-        self.log().map(|mut log| log.since_mark(name)).unwrap_or_default()
+    fn log_since_mark(&self, name: &[u8], killed: bool) -> Vec<String> {
+        self.log().map(|mut log| log.since_mark(name, killed)).unwrap_or_default()
     }
-}
 
-/// How many processors there are. The standard library's answer knows control groups,
-/// too, and reads files for that.
-pub fn processors() -> usize {
-    let count = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
-    count.and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
+    fn unnamed(&self) -> i32 {
+        self.unnamed.get()
+    }
 }
 
 /// Whether the root is an initramfs's: in memory, or marked as systemd does it.

@@ -17,9 +17,9 @@ use nix::errno::Errno;
 
 use super::watch::Watch;
 use super::{InsertFlags, Kernel};
-use crate::error::Cause;
+use crate::error::{Cause, errno};
 use crate::files;
-use crate::format::compression::{self, Kind};
+use crate::format::compression::Kind;
 use crate::format::trace::PhaseKind;
 use crate::large::Large;
 use crate::name::ModuleName;
@@ -48,13 +48,18 @@ pub struct Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rung {
     /// `finit_module` of the file as it is.
-    File,
+    File = 0,
     /// `finit_module`, and the kernel decompressed.
-    KernelDecompresses,
+    KernelDecompresses = 1,
     /// `finit_module` of a file in memory.
-    Memory,
+    Memory = 2,
     /// `init_module`.
-    Image,
+    Image = 3,
+}
+
+impl Rung {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::File, Self::KernelDecompresses, Self::Memory, Self::Image];
 }
 
 /// Why a module was not inserted.
@@ -62,17 +67,25 @@ pub enum Rung {
 pub enum Failure {
     /// The kernel refused it.
     Kernel(Errno),
+    /// The kernel refused it with a number that has no name outside of it.
+    Number(i32),
     /// The kernel has no modules.
     NoModules,
     /// Its file could not be read.
-    File(io::Error),
-    /// Its file could not be decompressed.
-    Compression(compression::Failure),
+    File(Errno),
+    /// Its file could not be decompressed, and why.
+    Compression(String),
     /// There is no memory for what is in its file.
-    Memory(io::Error),
+    Memory(Errno),
     /// Flags were asked for that `init_module` does not know.
     NoFlags,
+    /// The worker that inserted it did not live to say what came of it.
+    Killed,
 }
+
+/// What a driver's init returns that wants to be called again when there are more devices
+/// (kernel: `include/linux/errno.h`).
+const EPROBE_DEFER: i32 = 517;
 
 impl Failure {
     /// The kernel's errno, if it was the kernel that refused.
@@ -82,19 +95,31 @@ impl Failure {
             _ => None,
         }
     }
+
+    /// Whether the driver said that its device is not there, or not yet.
+    pub fn is_no_device(&self) -> bool {
+        matches!(self, Self::Kernel(Errno::ENODEV)) || self.is_deferred()
+    }
+
+    /// Whether the driver wants to be called again.
+    pub fn is_deferred(&self) -> bool {
+        matches!(self, Self::Number(EPROBE_DEFER))
+    }
 }
 
 impl From<&Failure> for Cause {
     fn from(failure: &Failure) -> Self {
         match failure {
-            Failure::Kernel(errno) => (*errno).into(),
-            Failure::File(error) => error.into(),
-            Failure::Compression(failure) => failure.to_string().into(),
-            Failure::Memory(error) => {
-                format!("no room for the decompressed module: {}", Cause::from(error)).into()
+            Failure::Kernel(errno) | Failure::File(errno) => (*errno).into(),
+            Failure::Number(EPROBE_DEFER) => "the driver waits for another device".into(),
+            Failure::Number(number) => format!("Unknown error {number}").into(),
+            Failure::Compression(why) => why.as_str().into(),
+            Failure::Memory(errno) => {
+                format!("no room for the decompressed module: {}", Cause::from(*errno)).into()
             }
             Failure::NoModules => state::NO_SUPPORT.into(),
             Failure::NoFlags => "force needs finit_module, which this kernel lacks".into(),
+            Failure::Killed => "the kernel killed the worker: see its log".into(),
         }
     }
 }
@@ -139,8 +164,8 @@ enum Image {
 impl Prepared {
     /// Opens the file `path`, and decompresses it unless the kernel will.
     pub fn new(kernel: &dyn Kernel, path: &Path, watch: &mut Watch) -> Result<Self, Failure> {
-        let file = files::open(path).map_err(Failure::File)?;
-        let kind = files::kind(&file).map_err(Failure::File)?;
+        let file = files::open(path).map_err(unreadable)?;
+        let kind = files::kind(&file).map_err(unreadable)?;
         let mut prepared = Self { file, kind, image: None };
         if kind != Kind::Plain && kernel.compression() != kind.name() {
             prepared.decompress(kernel, watch)?;
@@ -160,20 +185,29 @@ impl Prepared {
     }
 
     fn decompress(&mut self, kernel: &dyn Kernel, watch: &mut Watch) -> Result<(), Failure> {
-        let content = watch.time(PhaseKind::Read, || whole(&self.file)).map_err(Failure::File)?;
+        let content = watch.time(PhaseKind::Read, || whole(&self.file)).map_err(unreadable)?;
         watch.time(PhaseKind::Decompress, || {
-            let image = files::decompressed(self.kind, &content).map_err(Failure::Compression)?;
+            let image = files::decompressed(self.kind, &content)
+                .map_err(|failure| Failure::Compression(failure.to_string()))?;
             drop(content);
             self.image = Some(match kernel.memfd_create() {
                 Err(_) => Image::Bytes(image),
                 Ok(mut memory) => {
-                    memory.write_all(&image).map_err(Failure::Memory)?;
+                    memory.write_all(&image).map_err(no_room)?;
                     Image::File(memory)
                 }
             });
             Ok(())
         })
     }
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::File(errno(&error))
+}
+
+fn no_room(error: io::Error) -> Failure {
+    Failure::Memory(errno(&error))
 }
 
 /// All that is in `file`, wherever it stands.
@@ -208,6 +242,9 @@ pub fn insert(
             Err(Failure::Kernel(Errno::ENOSYS)) if !kernel.has_modules() => {
                 return Err(Failure::NoModules);
             }
+            Err(Failure::Kernel(Errno::UnknownErrno)) => {
+                return Err(Failure::Number(kernel.unnamed()));
+            }
             result => return result,
         }
     }
@@ -240,16 +277,14 @@ fn insert_prepared(
             Err(errno @ (Errno::EINVAL | Errno::EOPNOTSUPP)) => refused = Some(errno),
             Err(errno) => return Err(Failure::Kernel(errno)),
         }
-        module.decompress(kernel, watch).map_err(|failure| match (refused, failure) {
+        if let (Some(errno), false) = (refused, kind.is_known()) {
             // Without a codec here, that is all there is to say.
-            (Some(errno), Failure::Compression(compression::Failure::Missing(_))) => {
-                Failure::Kernel(errno)
-            }
-            (_, failure) => failure,
-        })?;
+            return Err(Failure::Kernel(errno));
+        }
+        module.decompress(kernel, watch)?;
     }
     let image = match module.image {
-        None => whole(&module.file).map_err(Failure::File)?,
+        None => whole(&module.file).map_err(unreadable)?,
         Some(Image::Bytes(bytes)) => bytes,
         Some(Image::File(memory)) => {
             match watch.time(PhaseKind::Kernel, || kernel.finit_module(&memory, params, flags)) {
@@ -259,7 +294,7 @@ fn insert_prepared(
                 Err(Errno::ENOSYS | Errno::ETXTBSY | Errno::EACCES) => {}
                 Err(errno) => return Err(Failure::Kernel(errno)),
             }
-            whole(&memory).map_err(Failure::Memory)?
+            whole(&memory).map_err(no_room)?
         }
     };
     if flags != InsertFlags::default() {

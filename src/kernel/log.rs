@@ -35,6 +35,20 @@ const NAMELESS: [&[u8]; 6] = [
     b"decompression failed",
 ];
 
+/// How lines start in which the kernel says why it ended a process, on the machines that
+/// there are: its own fault there, or no memory.
+const FAULTS: [&[u8]; 9] = [
+    b"BUG: ",
+    b"kernel BUG at ",
+    b"Oops",
+    b"Internal error: ",
+    b"Unable to handle kernel ",
+    b"general protection fault",
+    b"RIP: ",
+    b"pc : ",
+    b"Out of memory: ",
+];
+
 /// A reader of the kernel's log from a mark on.
 pub struct KernelLog {
     path: PathBuf,
@@ -59,11 +73,12 @@ impl KernelLog {
         }
     }
 
-    /// What the kernel has said about module `name` since the mark.
-    pub fn since_mark(&mut self, name: &[u8]) -> Vec<String> {
+    /// What the kernel has said about module `name` since the mark; if whoever inserted it
+    /// was `killed`, of itself, too.
+    pub fn since_mark(&mut self, name: &[u8], killed: bool) -> Vec<String> {
         self.read();
         let mut told: Vec<String> = Vec::new();
-        for text in self.records.iter().filter_map(|record| about(record, name)) {
+        for text in self.records.iter().filter_map(|record| about(record, name, killed)) {
             if told.len() < LINES && !told.contains(&text) {
                 told.push(text);
             }
@@ -93,8 +108,9 @@ impl KernelLog {
     }
 }
 
-/// The text of a record of the kernel's own if it speaks of module `name`.
-fn about(record: &[u8], name: &[u8]) -> Option<String> {
+/// The text of a record of the kernel's own if it speaks of module `name`, or, with
+/// `killed`, of a fault.
+fn about(record: &[u8], name: &[u8], killed: bool) -> Option<String> {
     let (prefix, text) = record.split_at_checked(record.iter().position(|&c| c == b';')?)?;
     let text = text.get(1..)?.split(|&c| c == b'\n').next()?;
     let priority = prefix.split(|&c| c == b',').next()?;
@@ -103,8 +119,13 @@ fn about(record: &[u8], name: &[u8]) -> Option<String> {
     }
     let about_modules = NAMELESS.iter().any(|start| text.starts_with(start));
     let is_taint = text.ends_with(b"taints kernel.") || text.ends_with(b"tainting kernel");
-    let text_about = (about_modules || has_word(text, name)) && !is_taint;
-    text_about.then(|| String::from_utf8_lossy(text).into_owned())
+    let is_fault = killed && FAULTS.iter().any(|start| text.starts_with(start));
+    let is_about = match killed {
+        // A list of all modules is part of what it says then.
+        true => is_fault,
+        false => (about_modules || has_word(text, name)) && !is_taint,
+    };
+    is_about.then(|| String::from_utf8_lossy(text).into_owned())
 }
 
 /// Whether `word` stands in `text`, and not as part of a longer one.
@@ -123,7 +144,7 @@ mod tests {
 
     #[test]
     fn records_about_the_module_are_told() {
-        let tell = |record: &str| about(record.as_bytes(), b"ext4");
+        let tell = |record: &str| about(record.as_bytes(), b"ext4", false);
         assert_eq!(
             tell("3,7,99,-;ext4: Unknown symbol foo (err -2)\n SUBSYSTEM=x\n").unwrap(),
             "ext4: Unknown symbol foo (err -2)"
@@ -138,5 +159,9 @@ mod tests {
         assert!(tell("6,7,99,-;EXT4-fs: ext4_x and next4\n").is_none());
         assert!(tell("27,7,99,-;modprobe: ERROR: could not insert 'ext4'\n").is_none());
         assert!(tell("3,7,99,-;BPF: invalid [ext4]\n").is_some());
+        let killed = |record: &str| about(record.as_bytes(), b"ext4", true);
+        assert!(killed("1,7,99,-;BUG: kernel NULL pointer dereference\n").is_some());
+        assert!(killed("4,7,99,-;Modules linked in: ext4(+) jbd2\n").is_none());
+        assert!(tell("1,7,99,-;BUG: kernel NULL pointer dereference\n").is_none());
     }
 }

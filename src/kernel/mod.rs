@@ -1,15 +1,17 @@
 //! The kernel's edge: the system calls, the load ladder, the kernel's own
 //! words, and the execution of a plan.
 
+pub mod clock;
 pub mod execute;
 pub mod explain;
+#[cfg(feature = "firmware")]
+pub mod firmware;
+#[cfg(not(feature = "firmware"))]
+#[path = "firmware_unknown.rs"]
+pub mod firmware;
 pub mod linux;
 pub mod load;
 pub mod log;
-#[cfg(feature = "jobs")]
-pub mod queue;
-#[cfg(not(feature = "jobs"))]
-#[path = "queue_of_one.rs"]
 pub mod queue;
 pub mod reason;
 #[cfg(feature = "trace")]
@@ -23,6 +25,7 @@ pub mod watch;
 #[cfg(not(feature = "trace"))]
 #[path = "watch_nothing.rs"]
 pub mod watch;
+mod worker;
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -31,6 +34,7 @@ use std::process::ExitStatus;
 
 use nix::errno::Errno;
 
+#[cfg(any(test, feature = "depmod"))]
 pub use crate::entry::with_threads;
 use crate::name::ModuleName;
 
@@ -84,8 +88,15 @@ pub trait Kernel {
     /// Remembers where the kernel's log ends now, if no place in it is remembered yet.
     fn mark_log(&self) {}
 
-    /// What the kernel has logged about module `name` since the mark.
-    fn log_since_mark(&self, _name: &[u8]) -> Vec<String> {
+    /// What the kernel has logged about module `name` since the mark; if it `killed` whoever
+    /// inserted that, what it has to say of itself, too.
+    fn log_since_mark(&self, _name: &[u8], _killed: bool) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The number of the last refusal, if that was `Errno::UnknownErrno`: an init may return
+    /// numbers that mean something inside of the kernel alone.
+    fn unnamed(&self) -> i32 {
+        0
     }
 }

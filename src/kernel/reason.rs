@@ -16,7 +16,7 @@ use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::elf::ModuleElf;
 use crate::format::signature::{hexadecimal, signature};
-use crate::format::text::behind;
+use crate::format::text::{behind, lines, number};
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 use crate::root::Root;
@@ -34,17 +34,16 @@ pub fn add(
     words: &[String],
     modules: &ModuleDir,
 ) -> Error {
-    let Some(errno) = failure.errno() else { return error };
+    let Some(errno) = failure.errno() else { return error.kernel(words) };
     let clauses = match errno {
         Errno::ENOENT => providers(words, modules),
         Errno::ENOEXEC => from_image(path, &[other_machine, versions, other_kernel], words),
-        Errno::EPERM if is_refused(path) => {
-            vec!["module_blacklist= on the kernel command line".to_owned()]
+        Errno::EPERM => {
+            let mode = lockdown();
+            let by = if mode.is_some() { from_image(path, &[signed], words) } else { Vec::new() };
+            let by = by.into_iter().chain(mode).chain(incapable());
+            by.chain(locked()).chain(refused(path)).vec()
         }
-        Errno::EPERM => match lockdown() {
-            Some(mode) => [from_image(path, &[signed], words), vec![mode]].concat(),
-            None => locked().into_iter().vec(),
-        },
         Errno::ENOKEY | Errno::EKEYREJECTED | Errno::EBADMSG | Errno::ENOPKG => {
             let mut clauses = from_image(path, &[signed], words);
             clauses.extend(lockdown());
@@ -193,15 +192,27 @@ fn signed(image: &[u8], _: &[String]) -> Option<String> {
 }
 
 /// Whether the kernel was told to refuse the module in `path`.
-fn is_refused(path: &Path) -> bool {
+fn refused(path: &Path) -> Option<String> {
     let name = ModuleName::from_path(path.as_os_str().as_bytes());
-    Config::of_command_line(&Root::system()).is_refused_by_kernel(&name)
+    let is_refused = Config::of_command_line(&Root::system()).is_refused_by_kernel(&name);
+    is_refused.then(|| "module_blacklist= on the kernel command line".to_owned())
 }
 
 /// Whether the kernel takes no more modules at all.
 fn locked() -> Option<String> {
     let disabled = files::read(Path::new("/proc/sys/kernel/modules_disabled")).ok()?;
     disabled.starts_with(b"1").then(|| "kernel.modules_disabled is set".to_owned())
+}
+
+/// `CAP_SYS_MODULE` (`linux/capability.h`).
+const SYS_MODULE: u32 = 16;
+
+/// Whether this process may not insert modules, as in a container.
+fn incapable() -> Option<String> {
+    let status = files::read(Path::new("/proc/self/status")).ok()?;
+    let set = lines(&status).find_map(|line| line.strip_prefix(b"CapEff:"))?;
+    let set = number(set.trim_ascii(), 16)?;
+    (set >> SYS_MODULE & 1 == 0).then(|| "CAP_SYS_MODULE is missing".to_owned())
 }
 
 fn lockdown() -> Option<String> {
@@ -221,7 +232,8 @@ fn named(words: &[String], text: &[u8]) -> Vec<String> {
     words.iter().filter_map(name).vec()
 }
 
-fn some(names: &[String]) -> String {
+/// The first of `names`, and how many more there are.
+pub fn some(names: &[String]) -> String {
     let shown: Vec<&str> = names.iter().take(NAMES).map(String::as_str).vec();
     match names.len().saturating_sub(NAMES) {
         0 => shown.join(", "),

@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::explain;
-use super::queue::{Queue, Report};
+use super::queue::Report;
 use crate::collect::Collect;
 use crate::error::Error;
 use crate::files;
@@ -20,6 +20,7 @@ use crate::format::text;
 use crate::format::trace::{INSERTED, Module, THERE, Trace};
 use crate::moddir::ModuleDir;
 use crate::plan::Action;
+use crate::plan::graph::Graph;
 use crate::root::Root;
 
 /// A page, where the kernel does not say.
@@ -32,8 +33,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Keeps a step that is over, of the plan in `queue`.
-    pub fn keep(&mut self, queue: &Queue, report: &Report) {
+    /// Keeps a step of `plan` that is over.
+    pub fn keep(&mut self, plan: &Graph, report: &Report) {
         let outcome = &report.outcome;
         let path = match &report.step.action {
             Action::Insert { path, .. } => path.as_os_str().as_bytes().to_vec(),
@@ -46,12 +47,8 @@ impl Record {
             Ok(None) => (THERE.to_owned(), String::new()),
             Err(failed) => (explain::cause(&failed.cause, false).to_string(), String::new()),
         };
-        let needs = queue.look(|plan| {
-            let names = plan
-                .before(report.number)
-                .filter_map(|at| plan.nodes().get(at).map(|node| node.step.module.clone()));
-            names.vec()
-        });
+        let needs = plan.before(report.number).filter_map(|at| plan.nodes().get(at));
+        let needs = needs.map(|node| node.step.module.clone()).vec();
         self.modules.push(Module {
             name: report.step.module.clone(),
             needs,
@@ -69,14 +66,14 @@ impl Record {
         });
     }
 
-    /// Writes the whole run of `command` to `file`, with modules of `modules` and a plan in
-    /// `queue`, which took `total` microseconds.
+    /// Writes the whole run of `command` to `file`, with modules of `modules` and `jobs`
+    /// workers, which took `total` microseconds.
     pub fn save(
         mut self,
         file: &OsStr,
         command: &str,
         modules: &ModuleDir,
-        queue: &Queue,
+        jobs: usize,
         total: u64,
     ) -> Result<(), Error> {
         let system = Root::system();
@@ -84,7 +81,7 @@ impl Record {
         let trace = Trace {
             command: command.to_owned(),
             release: modules.path().file_name().unwrap_or_default().as_bytes().to_vec(),
-            jobs: queue.jobs(),
+            jobs,
             total,
             modules: self.modules,
         };

@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 
-use super::queue::{Queue, Report};
+use super::queue::Report;
 use crate::error::Error;
 use crate::moddir::ModuleDir;
+use crate::plan::graph::Graph;
 
 /// Keeps nothing.
 #[derive(Default)]
@@ -12,10 +13,10 @@ pub struct Record {}
 
 impl Record {
     /// Passes over a step.
-    pub fn keep(&mut self, _: &Queue, _: &Report) {}
+    pub fn keep(&mut self, _: &Graph, _: &Report) {}
 
     /// Writes nothing.
-    pub fn save(self, _: &OsStr, _: &str, _: &ModuleDir, _: &Queue, _: u64) -> Result<(), Error> {
+    pub fn save(self, _: &OsStr, _: &str, _: &ModuleDir, _: usize, _: u64) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -9,12 +9,16 @@
 //! or the node can't be done; what a soft dependency puts first has to be over,
 //! whatever came of it.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
-use super::{Origin, Step};
+use super::{Action, Origin, Step};
 use crate::collect::Collect;
 use crate::name::ModuleName;
 use crate::resolve::{Sources, resolve};
+
+/// How often a step is tried once more: a driver that shows a device and fails would be
+/// wanted again by what it showed itself.
+const TRIES: usize = 64;
 
 /// One plan for many goals, and how far it is.
 #[derive(Default)]
@@ -25,7 +29,7 @@ pub struct Graph {
 /// One step of the plan.
 pub struct Node {
     /// The step.
-    pub step: Arc<Step>,
+    pub step: Rc<Step>,
     /// The nodes that it depends on, without those that these depend on.
     needs: Vec<usize>,
     /// The nodes that soft dependencies put first.
@@ -34,8 +38,14 @@ pub struct Node {
     height: usize,
     /// How far it is.
     pub progress: Progress,
-    /// Somebody prepares it, and will do it when it is ready.
-    pub held: bool,
+    /// Somebody reads ahead for it, and will do it when it is ready.
+    held: bool,
+    /// Somebody has read ahead for it: nobody does so twice.
+    was_held: bool,
+    /// It is to be tried once more if it fails.
+    again: bool,
+    /// How often it was to be tried once more.
+    tries: usize,
     /// When all that stands before it was over, as the caller counts time.
     pub ready: Option<u64>,
 }
@@ -57,7 +67,7 @@ pub enum Progress {
 
 impl Progress {
     /// Whether nothing will change it any more.
-    fn is_over(self) -> bool {
+    pub fn is_over(self) -> bool {
         !matches!(self, Self::Waiting | Self::Running)
     }
 }
@@ -66,6 +76,10 @@ impl Node {
     /// Whether anybody may begin it.
     fn is_ready(&self) -> bool {
         self.progress == Progress::Waiting && self.ready.is_some() && !self.held
+    }
+
+    fn reopen(&mut self) {
+        (self.progress, self.ready) = (Progress::Waiting, None);
     }
 }
 
@@ -97,21 +111,28 @@ impl Graph {
     }
 
     /// Adds the steps of a goal; `now` is when. A module that is in the plan already
-    /// stays where it is.
-    pub fn add(&mut self, sources: Sources<'_>, steps: Vec<Step>, now: u64) {
+    /// stays where it is. With `again`, what is over of the steps is done once more.
+    pub fn add(&mut self, sources: Sources<'_>, steps: Vec<Step>, now: u64, again: bool) {
         let first_new = self.nodes.len();
         for step in steps {
-            match self.find(&step.module) {
+            let known = self.find(&step.module);
+            if let Some(at) = known.filter(|_| again) {
+                self.reopen(at);
+            }
+            match known {
                 // Options may be set for the alias that led to a target.
                 Some(at) if step.origin == Origin::Target => self.replace(at, step),
                 Some(_) => {}
                 None => self.nodes.push(Node {
-                    step: Arc::new(step),
+                    step: Rc::new(step),
                     needs: Vec::new(),
                     after: Vec::new(),
                     height: 1,
                     progress: Progress::Waiting,
                     held: false,
+                    was_held: false,
+                    again: false,
+                    tries: 0,
                     ready: None,
                 }),
             }
@@ -119,16 +140,44 @@ impl Graph {
         for number in first_new..self.nodes.len() {
             self.connect(sources, number);
         }
-        for number in first_new..self.nodes.len() {
+        self.settle_all(now);
+        self.measure();
+    }
+
+    /// Has step `number` tried once more, and what could not be done without it.
+    pub fn retry(&mut self, number: usize, now: u64) {
+        self.reopen(number);
+        self.settle_all(now);
+    }
+
+    fn reopen(&mut self, number: usize) {
+        let Some(node) = self.nodes.get_mut(number).filter(|node| node.tries < TRIES) else {
+            return;
+        };
+        node.tries += 1;
+        match node.progress {
+            Progress::Waiting => {}
+            // It may have looked for what was not there yet.
+            Progress::Running => node.again = true,
+            _ => node.reopen(),
+        }
+        for node in &mut self.nodes {
+            if node.progress == Progress::Unreachable(number) {
+                node.reopen();
+            }
+        }
+    }
+
+    fn settle_all(&mut self, now: u64) {
+        for number in 0..self.nodes.len() {
             self.settle(number, now);
         }
-        self.measure();
     }
 
     fn replace(&mut self, at: usize, step: Step) {
         if let Some(node) = self.nodes.get_mut(at) {
             if node.progress == Progress::Waiting && node.step.origin != Origin::Target {
-                node.step = Arc::new(step);
+                node.step = Rc::new(step);
             }
         }
     }
@@ -220,22 +269,23 @@ impl Graph {
         self.nodes.iter().filter(|node| node.is_ready()).count()
     }
 
-    /// The steps that were not begun, those first that much stands upon.
-    pub fn waiting(&self) -> Vec<usize> {
-        let waiting = |number: &usize| {
-            self.nodes.get(*number).is_some_and(|node| node.progress == Progress::Waiting)
-        };
-        let mut numbers: Vec<usize> = (0..self.nodes.len()).filter(waiting).vec();
-        numbers.sort_by_key(|&number| {
-            std::cmp::Reverse(self.nodes.get(number).map_or(0, |node| node.height))
+    /// The step to read ahead for: of those that were not begun, and for which nobody has
+    /// done so, the one on which the longest chain stands.
+    pub fn next_ahead(&self) -> Option<usize> {
+        let nodes = self.nodes.iter().enumerate();
+        let waiting = nodes.filter(|(_, node)| {
+            let is_file = matches!(node.step.action, Action::Insert { .. });
+            node.progress == Progress::Waiting && !node.was_held && is_file
         });
-        numbers
+        let first =
+            waiting.reduce(|best, one| if one.1.height > best.1.height { one } else { best });
+        first.map(|(number, _)| number)
     }
 
-    /// Says whether somebody prepares step `number`.
+    /// Says whether somebody reads ahead for step `number`.
     pub fn hold(&mut self, number: usize, held: bool) {
         if let Some(node) = self.nodes.get_mut(number) {
-            node.held = held;
+            (node.held, node.was_held) = (held, true);
         }
     }
 
@@ -249,7 +299,12 @@ impl Graph {
     /// Says that step `number` is done or failed, at `now`.
     pub fn finish(&mut self, number: usize, done: bool, now: u64) {
         if let Some(node) = self.nodes.get_mut(number) {
-            node.progress = if done { Progress::Done } else { Progress::Failed };
+            let again = std::mem::take(&mut node.again);
+            node.progress = match done {
+                true => Progress::Done,
+                false if again => Progress::Waiting,
+                false => Progress::Failed,
+            };
         }
         // Edges lead back only: one pass reaches all that follows from it.
         for later in number + 1..self.nodes.len() {

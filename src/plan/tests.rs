@@ -197,7 +197,7 @@ fn graph(names: &[&str], files: &[(&str, &str)]) -> Graph {
             for target in resolve(sources, name.as_bytes()) {
                 let goal = insert(sources, state, target, b"", &Policy::default());
                 let Verdict::Steps(steps) = goal.verdict else { continue };
-                graph.add(sources, steps, 7);
+                graph.add(sources, steps, 7, false);
             }
         }
         graph

@@ -71,6 +71,50 @@ absent() {
     done
 }
 
+# comes SECONDS COMMAND...: whether it comes true within these
+comes() {
+    tries=$(($1 * 5))
+    shift
+    until "$@"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+
+# start, and then within SECONDS: whether no more than these have passed. For bounds that a
+# slow machine keeps, too.
+start() { began=$(cut -d . -f 1 /proc/uptime); }
+within() { [ $(($(cut -d . -f 1 /proc/uptime) - began)) -lt "$1" ]; }
+
+# ending SECONDS COMMAND...: its status, or 124 where it has not ended by then. It may be one
+# that nothing can kill.
+ending() {
+    limit=$1
+    shift
+    rm -f ended
+    { "$@"; echo $? >ended; } &
+    comes "$limit" test -s ended || return 124
+    return "$(cat ended)"
+}
+
+# From here on dmesg tells what is new; /tests/init looks at all of it.
+new_log() { dmesg -c >>/tests/log; }
+# What was wrong in the kernel's log was meant to be.
+forget_log() { dmesg -c >forgotten; }
+# What can't be removed any more.
+stuck() { printf '%s\n' "$@" >>/tests/stuck; }
+
+# newer MODULE THAN...: it went in behind all of these
+newer() {
+    first=$(cut -d ' ' -f 1 /proc/modules | grep -nxF "$1" | cut -d : -f 1)
+    shift
+    for module in "$@"; do
+        next=$(cut -d ' ' -f 1 /proc/modules | grep -nxF "$module" | cut -d : -f 1)
+        [ "${first:-999}" -lt "${next:-0}" ] || return 1
+    done
+}
+
 # parameter MODULE NAME VALUE
 parameter() {
     [ "$(cat "/sys/module/$1/parameters/$2")" = "$3" ]

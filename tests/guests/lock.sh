@@ -2,12 +2,12 @@
 # kernels: uml 6.1 6.12 6.1-arm64 6.1-armmp
 # modules: minix mac-roman nls_cp437
 # loader: nanomod
-# last: yes
+# last: 2
 
 lock=/proc/sys/kernel/modules_disabled
 echo 0 >zero
 mount --bind zero $lock && mount -o remount,bind,ro $lock
-expect 1 "a lock that can't be had" coldplug --lock minix
+expect 3 "a lock that can't be had" coldplug --lock minix
 check "says so" says "ERROR: could not lock the kernel"
 check "after the work is done" loaded minix
 umount $lock

@@ -52,15 +52,15 @@ for how in "modprobe -a -j 8" "nanomod coldplug"; do
     unload-all >still
 done
 
-# Its timeout is not the driver's.
-coldplug --timeout 1 needs_hangs slow_4 slow_5 >out 2>err &
-sleep 1.5
-check "while one hangs, the others are there" loaded slow_4 slow_5
-check "and it is not" not loaded hangs
-wait $!
-check "it is waited for" test $? = 0
-check "with what needs it" loaded hangs needs_hangs
+expect 0 "one that takes long" coldplug --timeout 30 needs_hangs slow_4 slow_5
+check "is waited for" loaded hangs needs_hangs slow_4 slow_5
 check "silently" silent
+unload-all >still
+expect 1 "but not beyond the timeout" coldplug --timeout 1 needs_hangs slow_4 slow_5
+check "this is said" says "left behind: hangs\b"
+check "the others are there" loaded slow_4 slow_5
+check "it goes on" comes 20 loaded hangs
+check "without what needs it" absent needs_hangs
 unload-all >still
 
 config "options shows count=3 after=300" "options late value=7"

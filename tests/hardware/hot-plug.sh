@@ -36,7 +36,7 @@ expect 0 "coldplug loads the driver of what is there" nanomod coldplug --settle
 check "the controller's" loaded xhci_pci
 check "and no other" absent usb_storage sd_mod usbhid nvme
 
-expect 1 "a device that never comes" seconds nanomod coldplug --wait-for /dev/nosuch --timeout 2
+expect 2 "a device that never comes" seconds nanomod coldplug --wait-for /dev/nosuch --timeout 2
 check "is waited for as long as was said" [ "$seconds" -ge 1 ]
 check "and no longer" [ "$seconds" -le 8 ]
 check "is named in one line" [ "$(wc -l <err)" = 1 ]

@@ -30,19 +30,31 @@ pub struct Wish {
     pub target: ModuleName,
     /// Who wants it.
     pub who: Who,
+    /// Whether it was logged that it can't be had.
+    pub is_told: bool,
 }
 
 /// A goal of the plan: what it is for, and its steps.
-pub type Goal = (Wish, Vec<Step>);
+pub struct Goal {
+    /// What it is for.
+    pub wish: Wish,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// Whether those that failed are to be tried again: their device has come.
+    pub again: bool,
+}
 
 /// Collects goals, each modalias once.
 pub struct Gathered<'a> {
     pub sources: Sources<'a>,
-    state: &'a State,
+    system: &'a Root,
+    state: State,
     log: &'a Log,
     policy: Policy,
     /// Modaliases that were looked up, sorted.
     seen: Vec<Vec<u8>>,
+    /// Devices that are there, sorted.
+    devices: Vec<Vec<u8>>,
     goals: Vec<Goal>,
     status: Status,
     /// Whether the devices were looked at.
@@ -50,32 +62,40 @@ pub struct Gathered<'a> {
 }
 
 impl<'a> Gathered<'a> {
-    /// Nothing yet; names are looked up in `sources`, and what `state` has is there.
-    pub fn new(sources: Sources<'a>, state: &'a State, log: &'a Log) -> Self {
-        let policy = Policy { blacklist_names: true, ..Policy::default() };
-        let (seen, goals) = (Vec::new(), Vec::new());
-        let (status, has_looked) = (Status::Success, false);
-        Self { sources, state, log, policy, seen, goals, status, has_looked }
+    /// Nothing yet; names are looked up in `sources`, and what `system` has is there.
+    pub fn new(sources: Sources<'a>, system: &'a Root, log: &'a Log) -> Self {
+        Self {
+            sources,
+            system,
+            state: State::read(system),
+            log,
+            policy: Policy { blacklist_names: true, ..Policy::default() },
+            seen: Vec::new(),
+            devices: Vec::new(),
+            goals: Vec::new(),
+            status: Status::Success,
+            has_looked: false,
+        }
     }
 
-    /// Whether everything that was asked for is known.
+    /// Whether all names of the command line are known and may be loaded.
     pub fn status(&self) -> Status {
         self.status
     }
 
     /// Adds a name of the command line.
     pub fn named(&mut self, name: &[u8]) {
-        if !self.wanted(name, b"", &Who::Caller) {
+        if !self.wanted(name, b"", &Who::Caller, false) {
             self.status = self.log.error(explain::not_found(name, self.sources.modules));
         }
     }
 
     /// Adds what the lists name. A list may be for other kernels, too.
-    pub fn listed(&mut self, system: &Root, initramfs: bool) {
+    pub fn listed(&mut self, initramfs: bool) {
         let mut errors = Vec::new();
-        for line in modules_load::listed(system, initramfs, &mut errors) {
+        for line in modules_load::listed(self.system, initramfs, &mut errors) {
             let who = Who::List(line.place);
-            if !self.wanted(&line.name, &line.options, &who) {
+            if !self.wanted(&line.name, &line.options, &who, false) {
                 let error = explain::not_found(&line.name, self.sources.modules);
                 self.log.warning(from(error, &who));
             }
@@ -85,19 +105,43 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Adds what the devices want that are there.
-    pub fn hardware(&mut self, system: &Root) {
+    /// Adds what the devices want that are there; whether any was new. `late`: they were
+    /// looked at before.
+    pub fn hardware(&mut self, late: bool) -> bool {
         self.has_looked = true;
-        devices::walk(system, &mut |device| self.device(device.modaliases));
+        let mut any = false;
+        devices::walk(self.system, &mut |device| {
+            any |= self.device(&device.path, device.modaliases, late);
+        });
+        any
     }
 
-    /// Adds what a device wants.
-    pub fn device(&mut self, modaliases: Vec<Vec<u8>>) {
+    /// Adds what the device at `path` wants, if it is new; whether it is. A `late` one may be
+    /// what a driver was missing.
+    pub fn device(&mut self, path: &[u8], modaliases: Vec<Vec<u8>>, late: bool) -> bool {
+        let Err(place) = self.devices.binary_search_by(|other| other.as_slice().cmp(path)) else {
+            return false;
+        };
+        self.devices.insert(place, path.to_vec());
         for modalias in modaliases {
-            if let Err(place) = self.seen.binary_search(&modalias) {
-                self.wanted(&modalias, b"", &Who::Device);
-                self.seen.insert(place, modalias);
+            match self.seen.binary_search(&modalias) {
+                Ok(_) if !late => {}
+                Ok(_) => {
+                    self.wanted(&modalias, b"", &Who::Device, late);
+                }
+                Err(place) => {
+                    self.wanted(&modalias, b"", &Who::Device, late);
+                    self.seen.insert(place, modalias);
+                }
             }
+        }
+        true
+    }
+
+    /// Forgets the device at `path`, which is gone: what comes there is new.
+    pub fn forget(&mut self, path: &[u8]) {
+        if let Ok(place) = self.devices.binary_search_by(|other| other.as_slice().cmp(path)) {
+            self.devices.remove(place);
         }
     }
 
@@ -109,8 +153,8 @@ impl<'a> Gathered<'a> {
     /// All that was added, as a plan.
     pub fn plan(&mut self) -> (Graph, Vec<Wish>) {
         let (goals, mut graph) = (self.take(), Graph::default());
-        let add = |(wish, steps)| {
-            graph.add(self.sources, steps, 0);
+        let add = |Goal { wish, steps, again }| {
+            graph.add(self.sources, steps, 0, again);
             wish
         };
         let wishes = goals.into_iter().map(add).vec();
@@ -118,15 +162,25 @@ impl<'a> Gathered<'a> {
     }
 
     /// Adds all that `name` stands for; false where nobody knows it.
-    fn wanted(&mut self, name: &[u8], options: &[u8], who: &Who) -> bool {
+    fn wanted(&mut self, name: &[u8], options: &[u8], who: &Who, late: bool) -> bool {
         let targets = resolve(self.sources, name);
-        let is_known = !targets.is_empty();
+        if targets.is_empty() {
+            return *who != Who::Device && self.state.has(&ModuleName::new(name));
+        }
         for target in targets {
-            let goal = plan::insert(self.sources, self.state, target, options, &self.policy);
+            if late {
+                if self.state.is_live_now(&target.name) {
+                    continue;
+                }
+                // Others insert and remove modules, too.
+                self.state = State::read(self.system);
+            }
+            let goal = plan::insert(self.sources, &self.state, target, options, &self.policy);
             let target = goal.target;
             match goal.verdict {
                 Verdict::Steps(steps) => {
-                    self.goals.push((Wish { target, who: who.clone() }, steps));
+                    let wish = Wish { target, who: who.clone(), is_told: false };
+                    self.goals.push(Goal { wish, steps, again: late });
                 }
                 Verdict::Denied { module, place } => {
                     let error = explain::denied(&target, &module, &place);
@@ -138,7 +192,7 @@ impl<'a> Gathered<'a> {
                 _ => {}
             }
         }
-        is_known
+        true
     }
 
     fn refused(&mut self, error: Error, who: &Who) {
@@ -147,7 +201,7 @@ impl<'a> Gathered<'a> {
             _ => Level::Error,
         };
         self.log.tell(level, from(error, who));
-        if level == Level::Error {
+        if *who == Who::Caller {
             self.status = Status::Failure;
         }
     }

@@ -11,9 +11,11 @@ use crate::format::json::Json;
 use crate::format::text::lines;
 use crate::kernel::execute::Failed;
 use crate::kernel::explain;
+use crate::kernel::firmware::Firmware;
+use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
-use crate::plan::Action;
 use crate::plan::graph::Graph;
+use crate::plan::{Action, Step};
 use crate::resolve::{Sources, resolve};
 use crate::root::Root;
 
@@ -35,14 +37,18 @@ pub struct Report<'a> {
     pub sources: Sources<'a>,
     /// The paths that never came.
     pub missing: Vec<&'a Path>,
-    /// How many modules were inserted.
-    pub inserted: usize,
+    /// The steps whose modules were inserted.
+    pub inserted: Vec<&'a Step>,
+    /// The modules that are still being inserted, or were not begun.
+    pub left: Vec<&'a ModuleName>,
     /// How long it took, in microseconds.
     pub total: u64,
     /// The steps that failed.
     pub failures: &'a [(usize, Failed)],
     /// Whether the kernel is locked, if that was asked for.
     pub locked: Option<bool>,
+    /// How it ends.
+    pub status: Status,
 }
 
 impl Report<'_> {
@@ -51,16 +57,25 @@ impl Report<'_> {
         let is_missing = !self.missing.is_empty();
         // It takes another look at all devices.
         if !is_missing && !json && !log.tells(Level::Notice) {
-            return Status::Success;
+            return self.status;
         }
         let idle = self.without_driver();
         let deferred = deferred(self.system);
-        let mut status = Status::Success;
-        let modaliases = idle.iter().map(|device| text(first(device)));
-        let mut modaliases = modaliases.vec();
+        let mut status = self.status;
+        let modaliases = idle.iter().flat_map(|device| &device.modaliases);
+        let mut modaliases = modaliases.map(|modalias| text(modalias)).vec();
         modaliases.sort();
         modaliases.dedup();
+        let lacking = self.without_firmware();
+        // A driver may name files of many devices: with one of them it may do.
+        let none = lacking.iter().filter(|(_, firmware)| !firmware.has_any);
+        let none = none.map(|(module, firmware)| match firmware.missing.as_slice() {
+            [one] => format!("'{module}' ({one})"),
+            [one, ..] => format!("'{module}' ({one}, …)"),
+            [] => module.to_string(),
+        });
         let clauses = [
+            some("no firmware here for", none.vec()),
             some("no driver here for", modaliases),
             some("deferred:", deferred.iter().map(|line| text(line)).vec()),
         ];
@@ -69,16 +84,17 @@ impl Report<'_> {
             let missing = self.missing.iter().map(|path| path.display().to_string());
             let missing = missing.vec().join(", ");
             let error = Error::said(format!("{missing} did not come in {seconds} s"));
-            status = log.error(clauses.into_iter().flatten().fold(error, Error::note));
+            log.error(clauses.into_iter().flatten().fold(error, Error::note));
         } else {
-            let (count, seconds) = (self.inserted, tenths(self.total / 1000));
+            let (count, seconds) = (self.inserted.len(), tenths(self.total / 1000));
             let modules = if count == 1 { "module" } else { "modules" };
             let line = format!("{count} {modules} inserted in {seconds} s");
             let line = clauses.into_iter().flatten().fold(Error::said(line), Error::note);
             log.tell(Level::Notice, line);
         }
         if json {
-            status = status.merge(print(log, self.json(&idle, &deferred).document().as_bytes()));
+            status = status
+                .merge(print(log, self.json(&idle, &deferred, &lacking).document().as_bytes()));
         }
         status
     }
@@ -87,18 +103,33 @@ impl Report<'_> {
     fn without_driver(&self) -> Vec<Device> {
         let mut idle = Vec::new();
         devices::walk(self.system, &mut |device| {
-            let is_idle = |modalias: &Vec<u8>| {
-                !NO_DEVICES.iter().any(|start| modalias.starts_with(start))
-                    && resolve(self.sources, modalias).is_empty()
+            let is_none = |modalias: &Vec<u8>| {
+                NO_DEVICES.iter().any(|start| modalias.starts_with(start))
+                    || !resolve(self.sources, modalias).is_empty()
             };
-            if !device.bound && device.modaliases.iter().all(is_idle) {
+            if !device.bound && !device.modaliases.iter().any(is_none) {
                 idle.push(device);
             }
         });
         idle
     }
 
-    fn json(&self, idle: &[Device], deferred: &[Vec<u8>]) -> Json {
+    /// The modules that are in, and of whose firmware not all is to be found.
+    fn without_firmware(&self) -> Vec<(&ModuleName, Firmware)> {
+        let firmware = |step: &&'_ Step| match &step.action {
+            Action::Insert { path, .. } => Some(Firmware::of(self.system, path)),
+            _ => None,
+        };
+        let all = self.inserted.iter().filter_map(|step| Some((&step.module, firmware(step)?)));
+        all.filter(|(_, firmware)| !firmware.missing.is_empty()).vec()
+    }
+
+    fn json(
+        &self,
+        idle: &[Device],
+        deferred: &[Vec<u8>],
+        lacking: &[(&ModuleName, Firmware)],
+    ) -> Json {
         let number = |number: u64| Json::Number(i64::try_from(number).unwrap_or(i64::MAX));
         let failed = self.failures.iter().map(|(_, failed)| {
             let cause = explain::cause(&failed.cause, false).to_string();
@@ -111,16 +142,25 @@ impl Report<'_> {
         let idle = idle.iter().map(|device| {
             Json::Object(vec![
                 ("device", Json::text(&device.path)),
-                ("modalias", Json::text(first(device))),
+                ("modalias", Json::text(device.modaliases.first().map_or(&[][..], |all| all))),
+            ])
+        });
+        let lacking = lacking.iter().map(|(module, firmware)| {
+            Json::Object(vec![
+                ("module", Json::text(module.as_bytes())),
+                ("missing", Json::texts(&firmware.missing)),
             ])
         });
         let missing = self.missing.iter().map(|path| path.display().to_string());
         let mut members = vec![
-            ("inserted", number(self.inserted as u64)),
+            ("status", Json::Number(self.status.code().into())),
+            ("inserted", number(self.inserted.len() as u64)),
             ("milliseconds", number(self.total / 1000)),
             ("failed", Json::List(failed.vec())),
+            ("left", Json::texts(self.left.iter().map(|name| name.as_bytes()))),
             ("missing", Json::texts(missing)),
             ("without_driver", Json::List(idle.vec())),
+            ("without_firmware", Json::List(lacking.vec())),
             ("deferred", Json::texts(deferred)),
         ];
         if let Some(locked) = self.locked {
@@ -157,11 +197,6 @@ pub fn plan(log: &Log, graph: &Graph, json: bool) -> Status {
 fn deferred(system: &Root) -> Vec<Vec<u8>> {
     let list = files::read(&system.join(DEFERRED)).unwrap_or_default();
     lines(&list).map(|line| line.trim_ascii().to_vec()).filter(|line| !line.is_empty()).vec()
-}
-
-/// The name that a device goes by in the first place.
-fn first(device: &Device) -> &[u8] {
-    device.modaliases.first().map_or(b"", Vec::as_slice)
 }
 
 fn some(what: &str, names: Vec<String>) -> Option<String> {

@@ -1,10 +1,12 @@
 //! `-j` and `--trace`: all goals as one plan, done by several workers.
 
+use std::time::Duration;
+
 use super::request::{GivenUp, Judged, Request};
 use super::{ALL, APPLET, FIRST_TIME};
 use crate::applets::wants_trace;
 use crate::cli::{TRACE, VERBOSE, for_commands};
-use crate::error::{Error, Status};
+use crate::error::Status;
 use crate::format::params;
 use crate::kernel::execute::{Event, Failed};
 use crate::kernel::explain::could_not_insert;
@@ -51,7 +53,7 @@ impl Request<'_> {
                         status = status.merge(self.log.error(error));
                     }
                     Ok(Judged::Steps(target, steps)) => {
-                        graph.add(self.sources, steps, watch.now());
+                        graph.add(self.sources, steps, watch.now(), false);
                         targets.push(target);
                     }
                     Ok(Judged::Told(told)) => status = status.merge(told),
@@ -59,58 +61,53 @@ impl Request<'_> {
                 }
             }
         }
-        match Queue::new(graph, jobs, watch) {
-            Ok(queue) => status.merge(self.work(&queue, &targets, watch)),
-            Err(error) => self.log.fatal(Error::new("could not make a pair of sockets", error)),
-        }
+        status.merge(self.work(graph, jobs, &targets, watch))
     }
 
-    fn work(&self, queue: &Queue, targets: &[ModuleName], watch: &Watch) -> Status {
+    fn work(&self, graph: Graph, jobs: usize, targets: &[ModuleName], watch: &Watch) -> Status {
         let kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
         let kernel = kernel.with_options(for_commands(self.args));
         let verbose = self.args.has(&VERBOSE).then_some(self.log);
-        let tools = Tools { manner: self.manner(), kernel: &kernel, brings_more: false, verbose };
+        let tools = Tools { manner: self.manner(), kernel: &kernel, verbose };
+        let mut queue = Queue::new(graph, jobs, tools, watch);
         let mut record = Record::default();
         let mut failures: Vec<(usize, Failed)> = Vec::new();
-        queue.run(&tools, |workers| {
-            loop {
-                workers.help();
-                let (reports, is_over) = queue.take();
-                for report in reports {
-                    if wants_trace(self.args) {
-                        record.keep(queue, &report);
+        loop {
+            queue.begin();
+            for report in queue.take() {
+                if wants_trace(self.args) {
+                    record.keep(queue.plan(), &report);
+                }
+                let step = &report.step;
+                match (report.outcome.result, &step.action) {
+                    (Ok(Some(route)), Action::Insert { path, .. }) => {
+                        self.report(Event::Inserted(&step.module, path, &route));
                     }
-                    let step = &report.step;
-                    match (report.outcome.result, &step.action) {
-                        (Ok(Some(route)), Action::Insert { path, .. }) => {
-                            self.report(Event::Inserted(&step.module, path, &route));
+                    (Ok(_), _) => {}
+                    (Err(failed), _) => {
+                        if !step.required {
+                            self.report(Event::Passed(step, &failed));
                         }
-                        (Ok(_), _) => {}
-                        (Err(failed), _) => {
-                            if !step.required {
-                                self.report(Event::Passed(step, &failed));
-                            }
-                            failures.push((report.number, failed));
-                        }
+                        failures.push((report.number, failed));
                     }
                 }
-                if is_over {
-                    return;
-                }
-                queue.wait(None, None);
             }
-        });
+            if queue.plan().is_over() {
+                break;
+            }
+            queue.wait(None, Duration::MAX);
+        }
         let total = watch.elapsed();
         let mut status = Status::Success;
         for target in targets {
-            let number = queue.look(|plan| plan.failure(target));
+            let number = queue.plan().failure(target);
             if let Some((_, failed)) = failures.iter().find(|(at, _)| Some(*at) == number) {
                 status = status.merge(self.failed(target, failed));
             }
         }
         if let Some(file) = self.args.value(&TRACE) {
             let modules = self.sources.modules;
-            if let Err(error) = record.save(file, APPLET.name, modules, queue, total) {
+            if let Err(error) = record.save(file, APPLET.name, modules, queue.jobs(), total) {
                 status = self.log.error(error);
             }
         }

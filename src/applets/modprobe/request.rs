@@ -20,6 +20,7 @@ use crate::format::params;
 use crate::kernel::InsertFlags;
 use crate::kernel::execute::{Event, Executor, Failed, Manner};
 use crate::kernel::explain::{self, could_not_insert};
+use crate::kernel::firmware::Firmware;
 use crate::kernel::linux::Linux;
 use crate::kernel::reason;
 use crate::name::ModuleName;
@@ -63,7 +64,7 @@ impl Request<'_> {
             false => params::join(self.args.operands.get(1..).unwrap_or_default()),
         };
         self.for_each_goal(
-            |operand| self.targets(operand),
+            &|operand| self.targets(operand),
             &mut |target| plan::insert(self.sources, &state, target, &options, &policy),
             &mut |_| {},
         )
@@ -76,7 +77,7 @@ impl Request<'_> {
         let read = || State::read(&Root::system());
         let policy = self.policy();
         self.for_each_goal(
-            |operand| self.resolved(operand),
+            &|operand| self.resolved(operand),
             &mut |target| {
                 let mut state = state.borrow_mut();
                 plan::remove(self.sources, state.get_or_insert_with(read), &target, &policy)
@@ -136,7 +137,7 @@ impl Request<'_> {
     /// Finds, plans and reaches what each name stands for.
     fn for_each_goal(
         &self,
-        find: impl Fn(&OsStr) -> Result<Vec<Target>, Error>,
+        find: &dyn Fn(&OsStr) -> Result<Vec<Target>, Error>,
         plan: &mut dyn FnMut(Target) -> Goal,
         reached: &mut dyn FnMut(&Goal),
     ) -> Status {
@@ -197,7 +198,25 @@ impl Request<'_> {
 
     fn resolved(&self, operand: &OsStr) -> Result<Vec<Target>, Error> {
         let targets = resolve(self.sources, operand.as_bytes());
-        if targets.is_empty() { Err(self.unknown(operand)) } else { Ok(targets) }
+        if targets.is_empty() { self.in_kernel(operand) } else { Ok(targets) }
+    }
+
+    /// What is to be done for a module that no index knows: nothing to insert it if the
+    /// kernel has it, and to remove it what can be.
+    fn in_kernel(&self, operand: &OsStr) -> Result<Vec<Target>, Error> {
+        let (name, state) = (ModuleName::new(operand.as_bytes()), State::read(&Root::system()));
+        if !state.has(&name) || self.args.has(&SHOW_DEPENDS) {
+            return Err(self.unknown(operand));
+        }
+        let is_builtin = state.get(&name).is_none();
+        match (self.removes(), is_builtin) {
+            (true, true) => Err(Error::said(format!("Module {name} is builtin."))),
+            (true, false) => Ok(vec![Target::named(name)]),
+            (false, _) if self.args.has(&FIRST_TIME) => {
+                Err(could_not_insert(&name, "Module already in kernel"))
+            }
+            (false, _) => Ok(Vec::new()),
+        }
     }
 
     fn unknown(&self, operand: &OsStr) -> Error {
@@ -306,6 +325,11 @@ impl Request<'_> {
             }
             Event::Inserted(module, path, route) => {
                 self.log.tell(Level::Info, route.tell(module, path));
+                if self.log.tells(Level::Notice) {
+                    let firmware = Firmware::of(&Root::system(), path);
+                    let notice = explain::no_firmware(module, &firmware);
+                    notice.into_iter().for_each(|notice| self.log.tell(Level::Notice, notice));
+                }
             }
             Event::Passed(step, failed) => {
                 if let Some(error) = explain::install_command(failed) {

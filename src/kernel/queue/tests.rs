@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::process::ExitStatus;
 use std::thread;
@@ -19,22 +20,29 @@ use crate::resolve::resolve;
 use crate::root::Root;
 use crate::state::State;
 
-/// A kernel that takes each module for a while, and notes when it began and ended.
-struct Slow<'a> {
-    notes: &'a Mutex<Vec<String>>,
+/// A kernel that takes each module for a while, and notes in a file when it began and ended:
+/// workers are processes.
+struct Slow {
+    notes: File,
     refuses: &'static str,
+    /// Whose insertion ends the worker.
+    kills: &'static str,
     takes: Duration,
 }
 
-impl Kernel for Slow<'_> {
+impl Kernel for Slow {
     fn finit_module(&self, file: &File, _: &CStr, _: InsertFlags) -> Result<(), Errno> {
         let mut name = [0];
         // From the start on, wherever the file stands, as the kernel does.
         file.read_at(&mut name, 0).unwrap();
         let name = char::from(name[0]);
-        self.notes.lock().unwrap().push(format!("+{name}"));
+        let note = |sign| (&self.notes).write_all(format!("{sign}{name}\n").as_bytes()).unwrap();
+        note('+');
+        if self.kills.contains(name) {
+            process::exit();
+        }
         thread::sleep(self.takes);
-        self.notes.lock().unwrap().push(format!("-{name}"));
+        note('-');
         if self.refuses.contains(name) { Err(Errno::EIO) } else { Ok(()) }
     }
 
@@ -78,6 +86,15 @@ fn gzip(byte: u8) -> Vec<u8> {
 /// Inserts all but one of them with `jobs` workers: what the kernel noted, and what was
 /// reported.
 fn run(jobs: usize, refuses: &'static str, compressed: bool) -> (Vec<String>, Vec<Report>) {
+    run_with(jobs, refuses, "", compressed)
+}
+
+fn run_with(
+    jobs: usize,
+    refuses: &'static str,
+    kills: &'static str,
+    compressed: bool,
+) -> (Vec<String>, Vec<Report>) {
     let dir = tempfile::tempdir().unwrap();
     let modules = dir.path().join("lib/modules/6.6");
     fs::create_dir_all(&modules).unwrap();
@@ -85,7 +102,11 @@ fn run(jobs: usize, refuses: &'static str, compressed: bool) -> (Vec<String>, Ve
     for name in ["a", "b", "c", "p", "q", "r", "s"] {
         let plain = name.as_bytes().to_vec();
         let content = if compressed { gzip(plain[0]) } else { plain };
-        fs::write(modules.join(format!("{name}.ko")), content).unwrap();
+        fs::write(
+            modules.join(format!("{name}.ko{}", if compressed { ".gz" } else { "" })),
+            content,
+        )
+        .unwrap();
     }
     let root = Root::new(dir.path());
     let config = Config::load(&root, &[], &modules);
@@ -98,32 +119,30 @@ fn run(jobs: usize, refuses: &'static str, compressed: bool) -> (Vec<String>, Ve
             verdict => panic!("{verdict:?}"),
         }
     };
-    let notes = &Mutex::default();
-    // Time enough for every thread to have begun.
-    let takes = Duration::from_millis(if compressed { 50 } else { 20 });
-    let kernel = Slow { notes, refuses, takes };
-    let (manner, brings_more) = (Manner::default(), jobs > 2);
-    let tools = Tools { manner, kernel: &kernel, brings_more, verbose: None };
+    let noted = dir.path().join("notes");
+    let notes = File::options().append(true).create(true).open(&noted).unwrap();
+    // Time enough for every worker to have begun.
+    let takes = Duration::from_millis(if compressed { 80 } else { 40 });
+    let kernel = Slow { notes, refuses, kills, takes };
+    let tools = Tools { manner: Manner::default(), kernel: &kernel, verbose: None };
     let mut graph = Graph::default();
-    graph.add(sources, steps("q"), 0);
-    graph.add(sources, steps("a"), 0);
-    let queue = Queue::new(graph, jobs, &Watch::start(true)).unwrap();
+    graph.add(sources, steps("q"), 0, false);
+    graph.add(sources, steps("a"), 0, false);
+    let mut queue = Queue::new(graph, jobs, tools, &Watch::start(true));
+    // As a device that comes later wants them.
+    queue.add(sources, steps("p"), false);
+    queue.add(sources, steps("s"), false);
     let mut reports = Vec::new();
-    queue.run(&tools, |workers| {
-        // As a device that comes later wants them.
-        queue.add(sources, steps("p"));
-        queue.add(sources, steps("s"));
-        loop {
-            workers.help();
-            let (taken, is_over) = queue.take();
-            reports.extend(taken);
-            if is_over {
-                return;
-            }
-            queue.wait(None, None);
+    loop {
+        queue.begin();
+        reports.extend(queue.take());
+        if queue.plan().is_over() {
+            break;
         }
-    });
-    (std::mem::take(&mut notes.lock().unwrap()), reports)
+        queue.wait(None, Duration::MAX);
+    }
+    let notes = fs::read_to_string(&noted).unwrap().lines().map(str::to_owned).collect();
+    (notes, reports)
 }
 
 fn over(reports: &[Report]) -> impl Iterator<Item = (String, &Outcome)> {
@@ -162,6 +181,24 @@ fn what_depends_on_a_failure_is_left_out_and_nothing_else() {
             .filter_map(|(module, outcome)| outcome.result.is_err().then_some(module))
             .collect();
         assert_eq!((failed, over(&reports).count()), (vec!["b".to_owned()], 6));
+    }
+}
+
+#[test]
+fn a_worker_that_dies_takes_nothing_along_but_its_step() {
+    for jobs in [1, 4] {
+        let (notes, reports) = run_with(jobs, "", "b", false);
+        assert!(!notes.contains(&"+a".to_owned()), "{notes:?}");
+        assert!(notes.contains(&"-s".to_owned()), "{notes:?}");
+        for (module, outcome) in over(&reports) {
+            match (&outcome.result, module.as_str()) {
+                (Ok(_), name) => assert_ne!(name, "b"),
+                (Err(failed), name) => {
+                    assert_eq!(name, "b");
+                    assert!(matches!(failed.cause, Reason::Insert(_, Failure::Killed)));
+                }
+            }
+        }
     }
 }
 

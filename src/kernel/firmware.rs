@@ -1,0 +1,70 @@
+//! Firmware that a driver asks for and that the kernel would not find.
+//!
+//! A module names its files in its `.modinfo` (`firmware=`). The kernel looks for them in
+//! the directory of its parameter `firmware_class.path` and in four of its own, plain or
+//! compressed (kernel: `drivers/base/firmware_loader/main.c`).
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::linux::release;
+use crate::collect::Collect;
+use crate::files;
+use crate::format::elf::ModuleElf;
+use crate::root::Root;
+
+/// Where the parameter stands.
+const PARAMETER: &str = "/sys/module/firmware_class/parameters/path";
+
+/// What a file's name may end with.
+const SUFFIXES: [&str; 3] = ["", ".zst", ".xz"];
+
+/// The firmware of a module.
+pub struct Firmware {
+    /// What is not there, in the module's order.
+    pub missing: Vec<String>,
+    /// Whether any is there.
+    pub has_any: bool,
+}
+
+impl Firmware {
+    /// That of the module in the file `module`, looked for below `system`.
+    pub fn of(system: &Root, module: &Path) -> Self {
+        let mut firmware = Self { missing: Vec::new(), has_any: false };
+        let Ok(image) = files::read_module(module) else { return firmware };
+        let Ok(elf) = ModuleElf::parse(&image) else { return firmware };
+        let mut directories = Vec::new();
+        for (_, name) in elf.modinfo().filter(|(key, _)| *key == b"firmware") {
+            if directories.is_empty() {
+                directories = self::directories(system);
+            }
+            // A pattern is for those who make images.
+            if name.contains(&b'*') || is_there(&directories, name) {
+                firmware.has_any = true;
+            } else {
+                firmware.missing.push(String::from_utf8_lossy(name).into_owned());
+            }
+        }
+        firmware
+    }
+}
+
+fn directories(system: &Root) -> Vec<PathBuf> {
+    let own = files::read(&system.join(PARAMETER)).unwrap_or_default();
+    let own = own.trim_ascii();
+    let release = String::from_utf8_lossy(&release().unwrap_or_default()).into_owned();
+    let own = (!own.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(own)));
+    let ends = [format!("/updates/{release}"), "/updates".into(), format!("/{release}"), "".into()];
+    let usual = ends.iter().map(|end| system.join(&format!("/lib/firmware{end}")));
+    own.into_iter().chain(usual).vec()
+}
+
+fn is_there(directories: &[PathBuf], name: &[u8]) -> bool {
+    directories.iter().any(|directory| {
+        SUFFIXES.iter().any(|suffix| {
+            let file = [name, suffix.as_bytes()].concat();
+            directory.join(OsStr::from_bytes(&file)).exists()
+        })
+    })
+}
