@@ -93,4 +93,11 @@ expect 1 "coldplug of one that is under way already" coldplug --timeout 3 never_
 check "it ends with the timeout" within 20
 check "the other is there" loaded slow_4
 unload slow_4
+
+# modprobe has no timeout: whoever loses patience can end it.
+/sbin/modprobe -a -j 4 never_returns_6 slow_4 >out 2>err &
+check "modprobe of one that never returns: the other is there" comes 20 loaded slow_4
+kill $!
+check "it can be ended" comes 20 not kill -0 $!
+unload slow_4
 forget_log
