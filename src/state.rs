@@ -12,11 +12,12 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::collect::Collect;
 use crate::files;
-use crate::format::text::{lines, number, words};
+use crate::format::text::{lines, number, put, words};
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::root::Root;
 
@@ -106,7 +107,7 @@ impl State {
                 let mut modules = modules.iter();
                 modules.any(|module| module.phase == Phase::Live && module.name == *name)
             }
-            None => self.ask_sysfs(name).is_some_and(|module| module.phase == Phase::Live),
+            None => self.phase(name) == Some(Phase::Live),
         }
     }
 
@@ -120,22 +121,31 @@ impl State {
         }
     }
 
-    /// Builtin modules have a directory there too, but no `initstate`.
+    /// How far the module `name` is as sysfs has it. Builtin modules have a directory there,
+    /// too, but no `initstate`.
+    fn phase(&self, name: &ModuleName) -> Option<Phase> {
+        let mut path = Large::default();
+        let directory = self.sysfs.as_os_str().as_bytes();
+        put(&mut path.0, &[directory, b"/", name.as_bytes(), b"/initstate"]);
+        let state = files::read(Path::new(OsStr::from_bytes(&path))).ok()?;
+        Some(match state.trim_ascii() {
+            b"live" => Phase::Live,
+            b"going" => Phase::Going,
+            _ => Phase::Coming,
+        })
+    }
+
     fn ask_sysfs(&self, name: &ModuleName) -> Option<Loaded> {
         let directory = self.sysfs.join(OsStr::from_bytes(name.as_bytes()));
         let read = |file: &str| files::read(&directory.join(file)).ok();
-        let state = read("initstate")?;
+        let phase = self.phase(name)?;
         let holders = files::entries(&directory.join("holders")).unwrap_or_default();
         Some(Loaded {
             name: name.clone(),
             size: read("coresize").and_then(|text| number(text.trim_ascii(), 10)).unwrap_or(0),
             refcnt: read("refcnt").and_then(|text| count(text.trim_ascii())),
             holders: holders.iter().map(|entry| ModuleName::new(entry.name.as_bytes())).vec(),
-            phase: match state.trim_ascii() {
-                b"live" => Phase::Live,
-                b"going" => Phase::Going,
-                _ => Phase::Coming,
-            },
+            phase,
         })
     }
 }

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::applets::wants_json;
 use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
-use crate::collect::Collect;
 use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::json::Json;
@@ -22,6 +21,7 @@ use crate::kernel::execute::{Event, Executor, Failed, Manner};
 use crate::kernel::explain::{self, could_not_insert};
 use crate::kernel::linux::Linux;
 use crate::kernel::reason;
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::plan::{self, Action, Goal, Policy, Step, Verdict};
@@ -229,7 +229,9 @@ impl Request<'_> {
             Judged::Told(status) => return Ok(status),
         };
         if self.shows() {
-            return Ok(self.show(&steps, shown));
+            let status = self.show(&steps, shown);
+            plan::give_back(steps);
+            return Ok(status);
         }
         match executor.run(&steps, &mut |event| self.report(event)) {
             Ok(()) => Ok(Status::Success),
@@ -292,7 +294,9 @@ impl Request<'_> {
             );
             return Status::Success;
         }
-        print(self.log, &steps.flat_map(line).vec())
+        let mut text = Large::default();
+        steps.for_each(|step| step.write(&mut text.0));
+        print(self.log, &text)
     }
 
     /// Tells what happens, as far as somebody wants to know.
@@ -352,8 +356,4 @@ fn existing(operand: &OsStr, guarded: bool) -> Result<Target, Error> {
         name => name.ok().flatten().unwrap_or(target.name),
     };
     Ok(Target { name, ..target })
-}
-
-fn line(step: &Step) -> Vec<u8> {
-    step.line().map(|line| [line.as_slice(), b"\n"].concat()).unwrap_or_default()
 }
