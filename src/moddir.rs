@@ -1,4 +1,4 @@
-//! The kernel's directory of modules, `/lib/modules/RELEASE`, and the indexes
+//! The kernel's directory of modules, mostly `/lib/modules/RELEASE`, and the indexes
 //! in it, each opened when a lookup first needs it.
 //!
 //! An index is read from its `.bin` file. Where that is missing, empty or
@@ -22,8 +22,72 @@ use crate::large::Large;
 use crate::name::{ModuleName, fold_into, matches};
 use crate::root::Root;
 
-/// Where kernels keep their modules.
-const DIRECTORY: &str = "/lib/modules/";
+/// Where kernels keep their modules, with colons between: the first place that has a
+/// kernel's is the one. Systems that keep them elsewhere build with another list.
+pub const DIRECTORIES: &str = match option_env!("NANOMOD_MODULE_DIRS") {
+    Some(directories) if !directories.is_empty() => directories,
+    _ => "/lib/modules:/usr/lib/modules",
+};
+
+/// The same taken apart, which the compiler does, and would say if an index were beyond the
+/// end.
+#[allow(clippy::indexing_slicing)]
+static PLACES: [&str; count(DIRECTORIES.as_bytes())] = {
+    let mut places = [""; count(DIRECTORIES.as_bytes())];
+    let mut rest = DIRECTORIES.as_bytes();
+    let mut next = 0;
+    while let Some((place, behind)) = rest.split_at_checked(first(rest)) {
+        match std::str::from_utf8(place) {
+            Ok(place) => places[next] = place,
+            Err(_) => break,
+        }
+        next += 1;
+        rest = match behind {
+            [_, behind @ ..] => behind,
+            [] => break,
+        };
+    }
+    places
+};
+
+/// How long the first of `places` is; for the compiler alone, too.
+#[allow(clippy::indexing_slicing)]
+const fn first(places: &[u8]) -> usize {
+    let mut end = 0;
+    while end < places.len() && places[end] != b':' {
+        end += 1;
+    }
+    end
+}
+
+/// How many `places` are.
+const fn count(mut places: &[u8]) -> usize {
+    let mut count = 1;
+    while let [first, rest @ ..] = places {
+        if *first == b':' {
+            count += 1;
+        }
+        places = rest;
+    }
+    count
+}
+
+/// Which of these has the modules of kernel `release` below `root`; the first, if none has.
+pub fn place(root: &Root, release: &[u8]) -> &'static str {
+    for &place in &PLACES {
+        if directory(root, place, release).exists() {
+            return place;
+        }
+    }
+    PLACES[0]
+}
+
+fn directory(root: &Root, place: &str, release: &[u8]) -> PathBuf {
+    let mut path = root.join(place).into_os_string();
+    path.push("/");
+    path.push(OsStr::from_bytes(release));
+    path.into()
+}
 
 /// Suffixes of module files. `modules.dep` may name one and the tree hold
 /// another, when files were compressed or unpacked after depmod ran.
@@ -74,10 +138,8 @@ enum Source {
 impl ModuleDir {
     /// The modules of kernel `release` below `root`.
     pub fn new(root: &Root, release: &[u8]) -> Self {
-        let mut path = root.join(DIRECTORY).into_os_string();
-        path.push(OsStr::from_bytes(release));
         Self {
-            path: path.into(),
+            path: directory(root, place(root, release), release),
             dependencies: Table::new("modules.dep.bin", "modules.dep"),
             aliases: Table::new("modules.alias.bin", "modules.alias"),
             symbols: Table::new("modules.symbols.bin", "modules.symbols"),
@@ -389,6 +451,21 @@ mod tests {
         assert!(moddir.is_builtin(&ModuleName::new(b"built-in")));
         assert!(!moddir.is_builtin(&ModuleName::new(b"")));
         assert!(moddir.take_warnings().is_empty());
+    }
+
+    #[test]
+    fn a_kernels_modules_are_where_they_are_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path());
+        let path = || ModuleDir::new(&root, b"6.6").path().strip_prefix(&dir).unwrap().to_owned();
+        let [first, second] = ["lib/modules/6.6", "usr/lib/modules/6.6"].map(Path::new);
+        assert_eq!(path(), first);
+        fs::create_dir_all(dir.path().join(second)).unwrap();
+        assert_eq!(path(), second);
+        fs::create_dir_all(dir.path().join("lib/modules/6.7")).unwrap();
+        assert_eq!(path(), second);
+        fs::create_dir_all(dir.path().join(first)).unwrap();
+        assert_eq!(path(), first);
     }
 
     #[test]

@@ -11,7 +11,9 @@ use super::{
     SHOW_DEPENDS, USE_BLACKLIST,
 };
 use crate::applets::wants_json;
-use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
+use crate::cli::{
+    Args, DIRNAME, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, SET_VERSION, VERBOSE, for_commands,
+};
 use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::json::Json;
@@ -208,9 +210,11 @@ impl Request<'_> {
         let directory = self.sources.modules.path().display();
         if !self.sources.modules.is_indexed() {
             let message = "no modules.dep.bin or modules.dep in";
-            let hint = match state::has_module_support(&Root::system()) {
-                true => "run depmod?",
-                false => state::NO_SUPPORT,
+            // Another kernel's modules are not there for another reason.
+            let is_own = !self.args.has(&DIRNAME) && !self.args.has(&SET_VERSION);
+            let hint = match is_own && !state::has_module_support(&Root::system()) {
+                true => state::NO_SUPPORT,
+                false => "run depmod?",
             };
             self.log.error(format_args!("{message} {directory} ({hint})"));
         }
