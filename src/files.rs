@@ -24,6 +24,9 @@ use crate::large::Large;
 /// Read at once: most files end here.
 const BLOCK: usize = 4096;
 
+/// What of a list is read at once.
+const SCANNED: usize = 64 << 10;
+
 /// Of a file that is made: anybody may read it.
 const MODE: Mode = Mode::from_bits_truncate(0o644);
 
@@ -130,11 +133,11 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     Ok(std::env::current_dir()?.join(path))
 }
 
-/// The content of `path`. Its size is not asked for: in `/proc` and `/sys` it
-/// would not be true.
+/// The content of `path`.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
     let mut content = vec![0; BLOCK];
-    let length = read_into(&open(path)?, &mut content)?;
+    let length = read_into(&file, &mut content)?;
     content.truncate(length);
     // Many are read that have a word in them, as a driver's name.
     content.shrink_to_fit();
@@ -150,7 +153,12 @@ pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
             return Err(Errno::EFBIG.into());
         }
         if length == content.len() {
-            content.resize(BLOCK.max(length * 2), 0);
+            // What is small is read without asking for its size. Of what is not, that is
+            // no more than a hint: in `/proc` and `/sys` it is not true.
+            let size = if length < BLOCK { 0 } else { file.metadata()?.len() };
+            let size = usize::try_from(size).unwrap_or(0);
+            let hint = if size > length { size + 1 } else { length * 2 };
+            content.resize(hint.clamp(BLOCK, LIMIT), 0);
         }
         match file.read(content.get_mut(length..).unwrap_or_default()) {
             Ok(0) => return Ok(length),
@@ -159,6 +167,42 @@ pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Calls `each` with the lines of `file` until it wants no more: what stands before, between
+/// and behind the bytes `end`. They go through `buffer`, whatever that holds, so that of a
+/// file no more is in memory than that, or its longest line. Whether `each` had enough;
+/// what can't be read is the end.
+pub fn scan(
+    file: &File,
+    end: u8,
+    buffer: &mut Vec<u8>,
+    each: &mut dyn FnMut(&[u8]) -> bool,
+) -> bool {
+    let (mut filled, mut offset) = (0, 0);
+    while filled < LIMIT {
+        if filled == buffer.len() || filled == 0 {
+            buffer.resize(SCANNED.max(filled * 2), 0);
+        }
+        let room = buffer.get_mut(filled..).unwrap_or_default();
+        let Ok(count) = file.read_at(room, offset) else { break };
+        (filled, offset) = (filled + count, offset + count as u64);
+        let known = buffer.get(..filled).unwrap_or_default();
+        // What is behind the last `end` is no whole line before the file ends.
+        let whole = if count == 0 { Some(filled) } else { known.iter().rposition(|c| *c == end) };
+        let Some(whole) = whole else { continue };
+        for line in known.get(..whole).unwrap_or_default().split(|c| *c == end) {
+            if each(line) {
+                return true;
+            }
+        }
+        if count == 0 {
+            break;
+        }
+        buffer.copy_within(whole + 1..filled, 0);
+        filled -= whole + 1;
+    }
+    false
 }
 
 /// Writes `content` to the file `path`, whole or not at all. What is no file, as a
@@ -217,6 +261,30 @@ pub fn decompressed(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_seen_whole_wherever_a_read_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let long = "x".repeat(SCANNED * 2);
+        let near = "y".repeat(SCANNED - 3);
+        for text in ["", "\n", "a", "a\n", "\na\n\nb", &long, &format!("{near}\nab\n{long}\nb\n")] {
+            fs::write(&path, text).unwrap();
+            let (mut lines, mut buffer) = (Vec::new(), b"of the file before".to_vec());
+            let file = open(&path).unwrap();
+            let mut keep = |line: &[u8]| {
+                lines.push(String::from_utf8(line.to_vec()).unwrap());
+                line == b"b"
+            };
+            let enough = scan(&file, b'\n', &mut buffer, &mut keep);
+            let expected: Vec<&str> = match text.contains("\nb\n") {
+                true => text.trim_end().split('\n').collect(),
+                false => text.split('\n').collect(),
+            };
+            assert_eq!(lines, expected);
+            assert_eq!(enough, expected.last() == Some(&"b"));
+        }
+    }
 
     #[test]
     fn files_of_every_size_are_read_whole() {

@@ -2,11 +2,16 @@
 
 use std::ops::Deref;
 
-/// A vector for what a file holds, or for what each of thousands of modules has: its
+/// A vector for what a file holds, or for what each of thousands of modules or names has: its
 /// memory is given back when it is dropped, which other vectors' is not (see `memory` in
 /// `entry`).
-#[derive(Default)]
 pub struct Large<T>(pub Vec<T>);
+
+impl<T> Default for Large<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
 
 impl<T> Deref for Large<T> {
     type Target = [T];

@@ -1,4 +1,4 @@
-//! The kernel's directory of modules, `/lib/modules/RELEASE`, and the indexes
+//! The kernel's directory of modules, mostly `/lib/modules/RELEASE`, and the indexes
 //! in it, each opened when a lookup first needs it.
 //!
 //! An index is read from its `.bin` file. Where that is missing, empty or
@@ -9,20 +9,85 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::collect::Collect;
 use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::index::Index;
-use crate::format::modinfo::Field;
 use crate::format::pages::{Damage, Pages};
-use crate::format::text;
-use crate::name::ModuleName;
+use crate::format::text::{self, Alias};
+use crate::large::Large;
+use crate::name::{ModuleName, fold_into, matches};
 use crate::root::Root;
 
-/// Where kernels keep their modules.
-const DIRECTORY: &str = "/lib/modules/";
+/// Where kernels keep their modules, with colons between: the first place that has a
+/// kernel's is the one. Systems that keep them elsewhere build with another list.
+pub const DIRECTORIES: &str = match option_env!("NANOMOD_MODULE_DIRS") {
+    Some(directories) if !directories.is_empty() => directories,
+    _ => "/lib/modules:/usr/lib/modules",
+};
+
+/// The same taken apart, which the compiler does, and would say if an index were beyond the
+/// end.
+#[allow(clippy::indexing_slicing)]
+static PLACES: [&str; count(DIRECTORIES.as_bytes())] = {
+    let mut places = [""; count(DIRECTORIES.as_bytes())];
+    let mut rest = DIRECTORIES.as_bytes();
+    let mut next = 0;
+    while let Some((place, behind)) = rest.split_at_checked(first(rest)) {
+        match std::str::from_utf8(place) {
+            Ok(place) => places[next] = place,
+            Err(_) => break,
+        }
+        next += 1;
+        rest = match behind {
+            [_, behind @ ..] => behind,
+            [] => break,
+        };
+    }
+    places
+};
+
+/// How long the first of `places` is; for the compiler alone, too.
+#[allow(clippy::indexing_slicing)]
+const fn first(places: &[u8]) -> usize {
+    let mut end = 0;
+    while end < places.len() && places[end] != b':' {
+        end += 1;
+    }
+    end
+}
+
+/// How many `places` are.
+const fn count(mut places: &[u8]) -> usize {
+    let mut count = 1;
+    while let [first, rest @ ..] = places {
+        if *first == b':' {
+            count += 1;
+        }
+        places = rest;
+    }
+    count
+}
+
+/// Which of these has the modules of kernel `release` below `root`; the first, if none has.
+pub fn place(root: &Root, release: &[u8]) -> &'static str {
+    for &place in &PLACES {
+        if directory(root, place, release).exists() {
+            return place;
+        }
+    }
+    PLACES[0]
+}
+
+fn directory(root: &Root, place: &str, release: &[u8]) -> PathBuf {
+    let mut path = root.join(place).into_os_string();
+    path.push("/");
+    path.push(OsStr::from_bytes(release));
+    path.into()
+}
 
 /// Suffixes of module files. `modules.dep` may name one and the tree hold
 /// another, when files were compressed or unpacked after depmod ran.
@@ -41,16 +106,18 @@ pub struct ModuleDir {
     symbols: Table,
     builtin: Table,
     builtin_aliases: Table,
+    /// The line of `modules.dep` that was asked for last: who asks whether there is a
+    /// module asks next what it needs.
+    last: Cell<Line>,
+    /// What text files go through, and values that nobody wants.
+    buffer: Cell<Vec<u8>>,
     warnings: RefCell<Vec<Error>>,
 }
 
-/// What `modules.dep` says of a module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The module's file, as it exists.
-    pub path: PathBuf,
-    /// The files that it depends on, directly or not. The last loads first.
-    pub dependencies: Vec<PathBuf>,
+#[derive(Default)]
+struct Line {
+    name: Vec<u8>,
+    text: Vec<u8>,
 }
 
 /// An index: the `.bin` file or its text twin.
@@ -59,7 +126,8 @@ struct Table {
     text: &'static str,
     source: OnceCell<Source>,
     damaged: Cell<bool>,
-    fallback: OnceCell<Option<Vec<u8>>>,
+    /// The text file, if it can be read.
+    fallback: OnceCell<Option<File>>,
 }
 
 enum Source {
@@ -70,15 +138,15 @@ enum Source {
 impl ModuleDir {
     /// The modules of kernel `release` below `root`.
     pub fn new(root: &Root, release: &[u8]) -> Self {
-        let mut path = root.join(DIRECTORY).into_os_string();
-        path.push(OsStr::from_bytes(release));
         Self {
-            path: path.into(),
+            path: directory(root, place(root, release), release),
             dependencies: Table::new("modules.dep.bin", "modules.dep"),
             aliases: Table::new("modules.alias.bin", "modules.alias"),
             symbols: Table::new("modules.symbols.bin", "modules.symbols"),
             builtin: Table::new("modules.builtin.bin", "modules.builtin"),
             builtin_aliases: Table::new("modules.builtin.alias.bin", "modules.builtin.modinfo"),
+            last: Cell::default(),
+            buffer: Cell::default(),
             warnings: RefCell::default(),
         }
     }
@@ -105,123 +173,174 @@ impl ModuleDir {
         is_sound && !self.symbols.damaged.get() || self.symbols.text(self).is_some()
     }
 
-    /// The file and the dependencies of module `name`.
-    pub fn entry(&self, name: &ModuleName) -> Option<Entry> {
-        let line = self.dependency_line(name)?;
-        let colon = line.iter().position(|&c| c == b':')?;
-        let (path, dependencies) = line.split_at_checked(colon)?;
-        Some(Entry {
-            path: self.file(path),
-            dependencies: text::words(dependencies.get(1..)?).map(|word| self.file(word)).vec(),
-        })
+    /// The file of module `name`, as it exists.
+    pub fn module_file(&self, name: &ModuleName) -> Option<PathBuf> {
+        let mut line = Large::default();
+        self.line(name, &mut line.0);
+        text::dependency(&line).map(|(path, _)| self.file(path))
     }
 
-    /// The modules that module `name` depends on, directly or not, wherever their files
-    /// are.
-    pub fn dependencies(&self, name: &ModuleName) -> Vec<ModuleName> {
-        let line = self.dependency_line(name).unwrap_or_default();
-        let paths = line.split(|&c| c == b':').nth(1).unwrap_or_default();
-        text::words(paths).map(ModuleName::from_path).vec()
+    /// Puts the line of `modules.dep` for module `name` behind what `lines` has, if there
+    /// is one.
+    pub fn line(&self, name: &ModuleName, lines: &mut Vec<u8>) {
+        let last = self.find_line(name);
+        lines.extend_from_slice(&last.text);
+        self.last.set(last);
     }
 
     /// Whether `modules.dep` has module `name`.
     pub fn contains(&self, name: &ModuleName) -> bool {
-        self.dependency_line(name).is_some()
+        let last = self.find_line(name);
+        let contains = !last.text.is_empty();
+        self.last.set(last);
+        contains
+    }
+
+    fn find_line(&self, name: &ModuleName) -> Line {
+        let mut last = self.last.take();
+        // No line is for the empty name.
+        if last.name != name.as_bytes() {
+            last.name.clear();
+            last.name.extend_from_slice(name.as_bytes());
+            let text = &mut last.text;
+            let get = |index: &Index<File>| index.get(name.as_bytes(), text);
+            let found = self.ask(&self.dependencies, get).unwrap_or_else(|| {
+                self.scan(&self.dependencies, b'\n', &mut |line| {
+                    let is_it = text::dependency(line).is_some_and(|(path, _)| name.is_of(path));
+                    if is_it {
+                        last.text.clear();
+                        last.text.extend_from_slice(line);
+                    }
+                    is_it
+                })
+            });
+            if !found {
+                last.text.clear();
+            }
+        }
+        last
     }
 
     /// The modules that have an alias matching `name`, best first.
     pub fn aliased(&self, name: &[u8]) -> Vec<ModuleName> {
-        self.patterns(&self.aliases, name, text::aliased)
+        self.patterns(&self.aliases, b'\n', text::alias, name)
     }
 
     /// The aliases and symbols of modules as lines `alias NAME MODULE`.
     pub fn alias_lines(&self) -> Vec<u8> {
-        let mut lines = Vec::new();
+        let (mut lines, mut folded) = (Vec::new(), Large::default());
         for table in [&self.aliases, &self.symbols] {
-            let dumped = self.lookup(
-                table,
-                |index| {
-                    let mut lines = Vec::new();
-                    index.dump(&mut |key, value| {
-                        lines.extend_from_slice(&[b"alias ", key, b" ", value, b"\n"].concat());
-                    })?;
-                    Ok(Some(lines))
-                },
-                |text| Some(text::alias_lines(text)),
-            );
-            lines.extend_from_slice(&dumped.unwrap_or_default());
+            let length = lines.len();
+            let dump =
+                |index: &Index<File>| index.dump(&mut |name, module| add(&mut lines, name, module));
+            if self.ask(table, dump).is_none() {
+                lines.truncate(length);
+                // As the binary index would have them: folded, and without comments.
+                self.scan(table, b'\n', &mut |line| {
+                    if let Some((_, module)) =
+                        text::alias(line).filter(|(pattern, _)| fold_into(&mut folded.0, pattern))
+                    {
+                        add(&mut lines, &folded, module);
+                    }
+                    false
+                });
+            }
         }
         lines
     }
 
     /// The modules that export the symbol of `name`, which is `symbol:SYMBOL`.
     pub fn exporting(&self, name: &[u8]) -> Vec<ModuleName> {
-        self.patterns(&self.symbols, name, text::aliased)
+        self.patterns(&self.symbols, b'\n', text::alias, name)
     }
 
     /// The builtin modules that have an alias matching `name`.
     pub fn builtin_aliased(&self, name: &[u8]) -> Vec<ModuleName> {
-        self.patterns(&self.builtin_aliases, name, text::builtin_aliased)
+        self.patterns(&self.builtin_aliases, 0, text::builtin_alias, name)
     }
 
-    /// What `modules.builtin.modinfo` has on module `name`.
-    pub fn builtin_fields(&self, name: &ModuleName) -> Vec<Field> {
-        let text = self.builtin_aliases.text(self).unwrap_or_default();
-        text::builtin_fields(text, name)
+    /// What `modules.builtin.modinfo` has on module `name`, as a module's `.modinfo` would
+    /// have it.
+    pub fn builtin_fields(&self, name: &ModuleName) -> Large<u8> {
+        let mut fields = Large::default();
+        self.scan(&self.builtin_aliases, 0, &mut |entry| {
+            match text::builtin_entry(entry).filter(|(module, ..)| name.is_of(module)) {
+                Some((_, key, value)) => {
+                    text::put(&mut fields.0, &[key, b"=", value, b"\0"]);
+                    false
+                }
+                // Two builtins may have one name: the first is meant.
+                None => !fields.is_empty(),
+            }
+        });
+        fields
     }
 
     /// Whether the kernel has module `name` built in.
     pub fn is_builtin(&self, name: &ModuleName) -> bool {
-        self.lookup(
-            &self.builtin,
-            |index| Ok(index.get(name.as_bytes())?.map(|_| true)),
-            |text| Some(text::is_builtin(text, name)),
-        )
-        .unwrap_or(false)
-    }
-
-    fn dependency_line(&self, name: &ModuleName) -> Option<Vec<u8>> {
-        self.lookup(
-            &self.dependencies,
-            |index| index.get(name.as_bytes()),
-            |text| text::dependency_line(text, name).map(<[u8]>::to_vec),
-        )
+        let get = |index: &Index<File>| {
+            let mut value = self.buffer.take();
+            let found = index.get(name.as_bytes(), &mut value);
+            self.buffer.set(value);
+            found
+        };
+        self.ask(&self.builtin, get).unwrap_or_else(|| {
+            let is_it = |line: &[u8]| !line.is_empty() && name.is_of(line);
+            self.scan(&self.builtin, b'\n', &mut |line| is_it(line))
+        })
     }
 
     fn patterns(
         &self,
         table: &Table,
+        end: u8,
+        alias: fn(&[u8]) -> Alias<'_>,
         name: &[u8],
-        search: fn(&[u8], &[u8]) -> Vec<Vec<u8>>,
     ) -> Vec<ModuleName> {
-        let values = self.lookup(
-            table,
-            |index| Ok(Some(index.matching(name)?.into_iter().map(|v| v.bytes).vec())),
-            |text| Some(search(text, name)),
-        );
-        values.unwrap_or_default().iter().map(|value| ModuleName::new(value)).vec()
+        if let Some(values) = self.ask(table, |index| index.matching(name)) {
+            return values.into_iter().map(|value| ModuleName::folded(value.bytes)).vec();
+        }
+        // The order of the file is that of priority.
+        let (mut found, mut folded) = (Vec::new(), Large::default());
+        self.scan(table, end, &mut |line| {
+            let alias = alias(line).filter(|(pattern, _)| matches(pattern, name, &mut folded.0));
+            found.extend(alias.map(|(_, module)| ModuleName::new(module)));
+            false
+        });
+        found
     }
 
-    /// Asks the binary index, and the text where that can't answer.
-    fn lookup<T>(
+    /// What the binary index of `table` says; `None` where the text has to answer.
+    fn ask<T>(
         &self,
         table: &Table,
-        ask_index: impl FnOnce(&Index<File>) -> Result<Option<T>, Damage>,
-        ask_text: impl FnOnce(&[u8]) -> Option<T>,
+        ask: impl FnOnce(&Index<File>) -> Result<T, Damage>,
     ) -> Option<T> {
         match table.open(self) {
-            Source::Bin(index) if !table.damaged.get() => match ask_index(index) {
-                Ok(answer) => return answer,
-                Err(damage) => table.warn(self, damage.to_string()),
+            Source::Bin(index) if !table.damaged.get() => match ask(index) {
+                Ok(answer) => Some(answer),
+                Err(damage) => {
+                    table.warn(self, damage.to_string());
+                    None
+                }
             },
-            _ => {}
+            _ => None,
         }
-        ask_text(table.text(self)?)
+    }
+
+    /// Shows `each` the lines of the text of `table`, which `end` ends, until it has
+    /// enough, which is the result.
+    fn scan(&self, table: &Table, end: u8, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let Some(file) = table.text(self) else { return false };
+        let mut buffer = self.buffer.take();
+        let enough = files::scan(file, end, &mut buffer, each);
+        self.buffer.set(buffer);
+        enough
     }
 
     /// The file that `path` of `modules.dep` means: relative to the directory,
     /// and where it does not exist, its twin of another compression.
-    fn file(&self, path: &[u8]) -> PathBuf {
+    pub fn file(&self, path: &[u8]) -> PathBuf {
         let path = self.path.join(OsStr::from_bytes(path));
         if path.exists() {
             return path;
@@ -273,8 +392,14 @@ impl Table {
         }
     }
 
-    fn text(&self, dir: &ModuleDir) -> Option<&[u8]> {
-        self.fallback.get_or_init(|| files::read(&dir.path.join(self.text)).ok()).as_deref()
+    fn text(&self, dir: &ModuleDir) -> Option<&File> {
+        let open = || {
+            let file = files::open(&dir.path.join(self.text)).ok()?;
+            // A directory can be opened, too.
+            file.read_at(&mut [0], 0).ok()?;
+            Some(file)
+        };
+        self.fallback.get_or_init(open).as_ref()
     }
 
     fn warn(&self, dir: &ModuleDir, what: String) {
@@ -287,6 +412,10 @@ impl Table {
         };
         dir.warnings.borrow_mut().push(warning);
     }
+}
+
+fn add(lines: &mut Vec<u8>, name: &[u8], module: &[u8]) {
+    text::put(lines, &[b"alias ", name, b" ", module, b"\n"]);
 }
 
 #[cfg(test)]
@@ -310,20 +439,40 @@ mod tests {
     #[test]
     fn a_tree_of_text_alone_answers() {
         let (dir, moddir) = tree();
-        let entry = moddir.entry(&ModuleName::new(b"a-b")).unwrap();
-        let kernel = dir.path().join("lib/modules/6.6/kernel");
-        assert_eq!(entry.path, kernel.join("a-b.ko"), "the twin that exists");
-        assert_eq!(entry.dependencies, [kernel.join("c.ko")]);
+        let a_b = ModuleName::new(b"a-b");
+        let file = dir.path().join("lib/modules/6.6/kernel/a-b.ko");
+        assert_eq!(moddir.module_file(&a_b), Some(file), "the twin that exists");
+        let mut lines = b"before ".to_vec();
+        moddir.line(&a_b, &mut lines);
+        moddir.line(&ModuleName::new(b"no"), &mut lines);
+        assert_eq!(lines, b"before kernel/a-b.ko.xz: kernel/c.ko");
+        assert!(moddir.contains(&a_b) && !moddir.contains(&ModuleName::new(b"no")));
         assert_eq!(moddir.aliased(b"fs_x"), [ModuleName::new(b"a_b")]);
         assert!(moddir.is_builtin(&ModuleName::new(b"built-in")));
+        assert!(!moddir.is_builtin(&ModuleName::new(b"")));
         assert!(moddir.take_warnings().is_empty());
+    }
+
+    #[test]
+    fn a_kernels_modules_are_where_they_are_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path());
+        let path = || ModuleDir::new(&root, b"6.6").path().strip_prefix(&dir).unwrap().to_owned();
+        let [first, second] = ["lib/modules/6.6", "usr/lib/modules/6.6"].map(Path::new);
+        assert_eq!(path(), first);
+        fs::create_dir_all(dir.path().join(second)).unwrap();
+        assert_eq!(path(), second);
+        fs::create_dir_all(dir.path().join("lib/modules/6.7")).unwrap();
+        assert_eq!(path(), second);
+        fs::create_dir_all(dir.path().join(first)).unwrap();
+        assert_eq!(path(), first);
     }
 
     #[test]
     fn a_damaged_index_is_told_and_passed_over() {
         let (dir, moddir) = tree();
         fs::write(dir.path().join("lib/modules/6.6/modules.dep.bin"), "garbage").unwrap();
-        assert!(moddir.entry(&ModuleName::new(b"c")).is_some());
+        assert!(moddir.contains(&ModuleName::new(b"c")));
         let warnings = moddir.take_warnings();
         assert_eq!(warnings.len(), 1);
         assert!(

@@ -6,7 +6,6 @@
 //! `-` means a range. Patterns match as `fnmatch(3)` with flags 0 does: `*`
 //! and `?` cross `/`, a leading dot is plain, `\` quotes the next character.
 
-use crate::collect::Collect;
 use std::fmt;
 
 /// A module's name with `-` folded to `_`: the only form in which names compare.
@@ -16,14 +15,25 @@ pub struct ModuleName(Vec<u8>);
 impl ModuleName {
     /// Folds `name`; anything but `-` is kept.
     pub fn new(name: &[u8]) -> Self {
-        Self(name.iter().map(|&c| if c == b'-' { b'_' } else { c }).vec())
+        Self::folded(name.to_vec())
+    }
+
+    /// The same of bytes that are nobody else's.
+    pub fn folded(mut name: Vec<u8>) -> Self {
+        name.iter_mut().for_each(|c| *c = fold(*c));
+        Self(name)
     }
 
     /// The name of the module in the file `path`: its last component up to the
     /// first dot, so that `kernel/fs/x-y.ko.xz` is `x_y`.
     pub fn from_path(path: &[u8]) -> Self {
-        let file = path.rsplit(|&c| c == b'/').next().unwrap_or(path);
-        Self::new(file.split(|&c| c == b'.').next().unwrap_or(file))
+        Self::new(unfolded(path))
+    }
+
+    /// Whether it is that of the module in the file `path`.
+    pub fn is_of(&self, path: &[u8]) -> bool {
+        let name = unfolded(path);
+        name.len() == self.0.len() && name.iter().zip(&self.0).all(|(&c, &own)| fold(c) == own)
     }
 
     /// The folded bytes.
@@ -38,21 +48,56 @@ impl fmt::Display for ModuleName {
     }
 }
 
+fn fold(c: u8) -> u8 {
+    if c == b'-' { b'_' } else { c }
+}
+
+/// The last component of `path` up to its first dot.
+fn unfolded(path: &[u8]) -> &[u8] {
+    let start = path.iter().rposition(|&c| c == b'/').map_or(0, |at| at + 1);
+    let file = path.get(start..).unwrap_or_default();
+    let end = file.iter().position(|&c| c == b'.').unwrap_or(file.len());
+    file.get(..end).unwrap_or_default()
+}
+
 /// An alias or alias pattern with `-` folded to `_` outside bracket
 /// expressions; `None` where a bracket has no partner.
 pub fn fold_alias(alias: &[u8]) -> Option<Vec<u8>> {
+    let mut folded = Vec::new();
+    fold_into(&mut folded, alias).then_some(folded)
+}
+
+/// Whether the alias pattern `pattern` is sound and matches `text`, which is folded.
+/// `buffer` is for the folded pattern, where it comes to that: there are thousands to try.
+pub fn matches(pattern: &[u8], text: &[u8], buffer: &mut Vec<u8>) -> bool {
+    // Most differ before anything that is not plain.
+    let plain = pattern.iter().take_while(|c| !matches!(**c, b'*' | b'?' | b'[' | b']' | b'\\'));
+    let mut pairs = plain.zip(text);
+    if pairs.any(|(&c, &other)| fold(c) != other) {
+        return false;
+    }
+    fold_into(buffer, pattern) && glob(buffer, text)
+}
+
+/// Does what [`fold_alias`] does, in `buffer`; whether each bracket has its partner.
+pub fn fold_into(buffer: &mut Vec<u8>, alias: &[u8]) -> bool {
+    buffer.clear();
+    buffer.extend_from_slice(alias);
+    fold_in_place(buffer)
+}
+
+fn fold_in_place(alias: &mut [u8]) -> bool {
     let mut bracketed = false;
-    let mut folded = alias.to_vec();
-    for c in &mut folded {
+    for c in alias {
         match c {
             b'-' if !bracketed => *c = b'_',
             b'[' => bracketed = true,
-            b']' if !bracketed => return None,
+            b']' if !bracketed => return false,
             b']' => bracketed = false,
             _ => {}
         }
     }
-    (!bracketed).then_some(folded)
+    !bracketed
 }
 
 /// Whether `text` matches `pattern`, as `fnmatch(pattern, text, 0)` says.
@@ -179,6 +224,32 @@ mod tests {
         assert_eq!(ModuleName::new(b"snd-hda-intel").as_bytes(), b"snd_hda_intel");
         for path in ["kernel/fs/x-y.ko.xz", "/x-y.ko", "x_y", "x-y.foo.ko"] {
             assert_eq!(ModuleName::from_path(path.as_bytes()).as_bytes(), b"x_y", "{path}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_file_is_known_without_folding_it() {
+        let name = ModuleName::new(b"x-y");
+        for path in ["kernel/fs/x-y.ko.xz", "/x_y.ko", "x_y", "x-y.foo.ko", "./x-y."] {
+            assert!(name.is_of(path.as_bytes()), "{path}");
+        }
+        for path in ["kernel/fs/x-yz.ko", "x-y/", "x", "", "x-y/z.ko", ".x-y"] {
+            assert!(!name.is_of(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn patterns_match_as_their_folded_form_does() {
+        let patterns = [
+            "", "*", "a-b", "a_b", "a-b*", "a-b[0-9]", "[a]-b", "a]b", "a[b", "\\a-b", "a-", "?-b",
+            "a-bc", "a\\-b", "a", "[]a]-b",
+        ];
+        let mut buffer = Vec::new();
+        for pattern in patterns.map(str::as_bytes) {
+            for text in ["", "a", "a_b", "a_b7", "b_b", "a_", "xa_b"].map(str::as_bytes) {
+                let expected = fold_alias(pattern).is_some_and(|pattern| glob(&pattern, text));
+                assert_eq!(matches(pattern, text, &mut buffer), expected, "{pattern:?} {text:?}");
+            }
         }
     }
 

@@ -12,10 +12,12 @@ mod remove;
 pub use insert::insert;
 pub use remove::remove;
 
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use crate::format::json::Json;
+use crate::format::text::put;
+use crate::large::Large;
 use crate::name::ModuleName;
 
 /// What one target needs.
@@ -123,29 +125,29 @@ pub struct Policy {
 }
 
 impl Step {
-    /// The step as a line of `modprobe -D`, without its line feed; `None` for
-    /// what has no line.
-    pub fn line(&self) -> Option<Vec<u8>> {
-        match &self.action {
+    /// Puts the step as a line of `modprobe -D` behind what `text` has, if it has one.
+    pub fn write(&self, text: &mut Vec<u8>) {
+        let parts: [&[u8]; 4] = match &self.action {
             Action::Insert { path, options } => {
-                Some([b"insmod ", path.as_os_str().as_bytes(), b" ", options].concat())
+                [b"insmod ", path.as_os_str().as_bytes(), b" ", options]
             }
-            Action::Builtin => Some([b"builtin ", self.module.as_bytes()].concat()),
-            Action::Missing => None,
-            Action::InstallCommand { command, options } => {
-                Some([b"install ", &**command, b" ", options].concat())
-            }
-            Action::Remove => Some([b"rmmod ", self.module.as_bytes()].concat()),
-            Action::RemoveCommand { command } => Some([b"remove ", &**command].concat()),
-        }
+            Action::Builtin => [b"builtin ", self.module.as_bytes(), b"", b""],
+            Action::Missing => return,
+            Action::InstallCommand { command, options } => [b"install ", command, b" ", options],
+            Action::Remove => [b"rmmod ", self.module.as_bytes(), b"", b""],
+            Action::RemoveCommand { command } => [b"remove ", command, b"", b""],
+        };
+        put(text, &parts);
+        text.push(b'\n');
     }
 
-    /// The line of `-v`, with its line feed; nothing for what is there anyway.
+    /// The line of `-v`; nothing for what is there anyway.
     pub fn told(&self) -> Vec<u8> {
-        match self.line().filter(|_| self.action != Action::Builtin) {
-            Some(line) => [line.as_slice(), b"\n"].concat(),
-            None => Vec::new(),
+        let mut text = Vec::new();
+        if self.action != Action::Builtin {
+            self.write(&mut text);
         }
+        text
     }
 
     /// The step as an object, whose keys are there as far as they apply.
@@ -168,6 +170,17 @@ impl Step {
             vec![("action", Json::text(action)), ("module", Json::text(self.module.as_bytes()))];
         members.extend(rest.into_iter().filter(|(_, text)| !text.is_empty()));
         Json::Object(members)
+    }
+}
+
+/// Gives back what `steps` took: of thousands of goals that are only shown, nothing must
+/// stay.
+pub fn give_back(steps: Vec<Step>) {
+    let mut steps = Large(steps);
+    for step in &mut steps.0 {
+        if let Action::Insert { path, .. } = &mut step.action {
+            drop(Large(std::mem::take(path).into_os_string().into_vec()));
+        }
     }
 }
 

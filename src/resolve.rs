@@ -104,7 +104,11 @@ fn builtin_alias(sources: Sources<'_>, name: &[u8]) -> Vec<Target> {
 }
 
 fn by_alias(names: Vec<ModuleName>, alias: &[u8]) -> Vec<Target> {
-    names.into_iter().map(|name| Target::aliased(name, alias)).vec()
+    let mut targets = Vec::with_capacity(names.len());
+    for name in names {
+        targets.push(Target::aliased(name, alias));
+    }
+    targets
 }
 
 #[cfg(test)]

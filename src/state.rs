@@ -12,11 +12,12 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::collect::Collect;
 use crate::files;
-use crate::format::text::{lines, number, words};
+use crate::format::text::{lines, number, put, words};
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::root::Root;
 
@@ -106,13 +107,13 @@ impl State {
                 let mut modules = modules.iter();
                 modules.any(|module| module.phase == Phase::Live && module.name == *name)
             }
-            None => self.ask_sysfs(name).is_some_and(|module| module.phase == Phase::Live),
+            None => self.phase(name) == Some(Phase::Live),
         }
     }
 
     /// Whether module `name` is loaded for good at this moment, which may be a later one.
     pub fn is_live_now(&self, name: &ModuleName) -> bool {
-        self.ask_sysfs(name).is_some_and(|module| module.phase == Phase::Live)
+        self.phase(name) == Some(Phase::Live)
     }
 
     /// Whether module `name` is in the kernel, loaded or built in, by what the kernel says
@@ -143,11 +144,24 @@ impl State {
         }
     }
 
-    /// Builtin modules have a directory there too, but no `initstate`.
+    /// How far the module `name` is as sysfs has it. Builtin modules have a directory there,
+    /// too, but no `initstate`.
+    fn phase(&self, name: &ModuleName) -> Option<Phase> {
+        let mut path = Large::default();
+        let directory = self.sysfs.as_os_str().as_bytes();
+        put(&mut path.0, &[directory, b"/", name.as_bytes(), b"/initstate"]);
+        let state = files::read(Path::new(OsStr::from_bytes(&path))).ok()?;
+        Some(match state.trim_ascii() {
+            b"live" => Phase::Live,
+            b"going" => Phase::Going,
+            _ => Phase::Coming,
+        })
+    }
+
     fn ask_sysfs(&self, name: &ModuleName) -> Option<Loaded> {
         let directory = self.sysfs.join(OsStr::from_bytes(name.as_bytes()));
         let read = |file: &str| files::read(&directory.join(file)).ok();
-        let state = read("initstate")?;
+        let phase = self.phase(name)?;
         let mut holders = Vec::new();
         let add = &mut |name: &[u8], _| holders.push(ModuleName::new(name));
         // None, if there is no such directory.
@@ -157,11 +171,7 @@ impl State {
             size: read("coresize").and_then(|text| number(text.trim_ascii(), 10)).unwrap_or(0),
             refcnt: read("refcnt").and_then(|text| count(text.trim_ascii())),
             holders,
-            phase: match state.trim_ascii() {
-                b"live" => Phase::Live,
-                b"going" => Phase::Going,
-                _ => Phase::Coming,
-            },
+            phase,
         })
     }
 }

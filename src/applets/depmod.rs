@@ -35,6 +35,7 @@ use crate::files;
 use crate::format::symvers::{self, Line};
 use crate::format::text::number;
 use crate::kernel::linux;
+use crate::moddir::place;
 use crate::output::{Level, Log, print};
 use crate::root::Root;
 
@@ -172,7 +173,10 @@ impl<'a> Request<'a> {
         };
         let input = base(&BASEDIR)?;
         let output = if args.has(&OUTDIR) { base(&OUTDIR)? } else { input.clone() };
-        let below = args.value(&MODULEDIR).map_or(&b"lib/modules"[..], |dir| dir.as_bytes());
+        let below = match args.value(&MODULEDIR) {
+            Some(directory) => directory.as_bytes(),
+            None => place(&Root::new(&input), &release).as_bytes(),
+        };
         let below = below.iter().position(|&c| c != b'/').and_then(|start| below.get(start..));
         let below = Path::new(OsStr::from_bytes(below.unwrap_or_default()));
         let below = below.join(OsStr::from_bytes(&release));

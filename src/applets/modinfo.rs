@@ -4,7 +4,8 @@
 //! Fields are shown in the file's order, parameters at the end, each with its type.
 
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::fs::File;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::applets::{absolute, module_dir, wants_json};
@@ -13,10 +14,14 @@ use crate::collect::Collect;
 use crate::config::Config;
 use crate::error::{Cause, Error, Status};
 use crate::files;
-use crate::format::elf::ModuleElf;
+use crate::format::compression::{Decompressor, Kind};
+use crate::format::elf::{MODINFO, ModuleElf, entries};
 use crate::format::json::Json;
-use crate::format::modinfo::{Field, fields, parameters};
+use crate::format::modinfo::{Field, Signed, parameters};
+use crate::format::parts::Parts;
+use crate::format::signature;
 use crate::format::text::replace;
+use crate::large::Large;
 use crate::moddir::{ModuleDir, stem};
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
@@ -71,15 +76,16 @@ fn run(args: &Args, log: &Log) -> Status {
     };
     // What modprobe is told to do with a name is not what there is to say of it.
     let config = Config::default();
-    let printer = Printer::new(args, log);
+    let mut printer = Printer::new(args, log);
     let sources = Sources { config: &config, modules: &modules };
     let mut status = Status::Success;
     let mut shown = Vec::new();
     for operand in &args.operands {
         match find(sources, operand, args.has(&MODNAME)) {
             Ok(found) => {
-                for module in found {
+                for module in Large(found).0.drain(..) {
                     status = status.merge(printer.show(&module, &modules, &mut shown));
+                    drop(module.path.map(|path| Large(path.into_os_string().into_vec())));
                 }
             }
             Err(error) => status = status.merge(log.error(error)),
@@ -107,7 +113,7 @@ fn find(sources: Sources<'_>, operand: &OsStr, by_name: bool) -> Result<Vec<Foun
         return Ok(vec![Found { name: ModuleName::from_path(bytes), path: Some(path) }]);
     }
     let found = |name: ModuleName| {
-        let path = sources.modules.entry(&name).map(|entry| entry.path);
+        let path = sources.modules.module_file(&name);
         Found { name, path }
     };
     if by_name {
@@ -139,6 +145,16 @@ struct Printer<'a> {
     only: Option<Vec<u8>>,
     end: u8,
     json: bool,
+    /// What one module's text is made in, after the other's.
+    text: Vec<u8>,
+    buffers: Buffers,
+}
+
+/// What files are read into, one after another.
+#[derive(Default)]
+struct Buffers {
+    file: Vec<u8>,
+    decompressor: Decompressor,
 }
 
 impl<'a> Printer<'a> {
@@ -157,74 +173,95 @@ impl<'a> Printer<'a> {
                 None => args.value(&FIELD).map_or(Vec::new(), |field| field.as_bytes().to_vec()),
             });
         let end = if args.has(&NULL) { 0 } else { b'\n' };
-        Self { log, only, end, json: wants_json(args, &JSON) }
+        let (text, buffers) = (Vec::new(), Buffers::default());
+        Self { log, only, end, json: wants_json(args, &JSON), text, buffers }
     }
 
-    fn show(&self, module: &Found, modules: &ModuleDir, shown: &mut Vec<Json>) -> Status {
+    fn show(&mut self, module: &Found, modules: &ModuleDir, shown: &mut Vec<Json>) -> Status {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let wants_content = self.only.as_deref() != Some(b"filename");
+        let content = match &module.path {
+            _ if !wants_content => Ok(Content::default()),
+            Some(path) => buffers.read(path),
+            None => {
+                Ok(Content { builtin: modules.builtin_fields(&module.name), ..Content::default() })
+            }
+        };
+        let mut status = Status::Success;
+        let content = content.unwrap_or_else(|cause| {
+            let doing = format!("could not get modinfo from '{}'", module.name);
+            status = self.log.error(Error::new(doing, cause));
+            Content::default()
+        });
         // What is known without the file is shown even if that is damaged.
-        let mut all = Vec::new();
+        let mut all = Large::default();
         if module.path.is_none() {
-            all.push(field("name", module.name.as_bytes()));
+            all.0.push(Field { key: b"name", value: module.name.as_bytes() });
         }
         let path =
             module.path.as_ref().map_or(&b"(builtin)"[..], |path| path.as_os_str().as_bytes());
-        all.push(field("filename", path));
+        all.0.push(Field { key: b"filename", value: path });
         let own = all.len();
-        let mut status = Status::Success;
-        if self.only.as_deref() != Some(b"filename") {
-            match read(module, modules) {
-                Ok(fields) => all.extend(fields),
-                Err(cause) => {
-                    let doing = format!("could not get modinfo from '{}'", module.name);
-                    status = self.log.error(Error::new(doing, cause));
-                }
-            }
+        for modinfo in [content.modinfo, &content.builtin] {
+            all.0.extend(entries(modinfo).map(|(key, value)| Field { key, value }));
         }
+        all.0.extend(content.signed.iter().flat_map(Signed::fields));
         if self.json {
             shown.push(self.object(&all));
-            return status;
+        } else {
+            self.text.clear();
+            self.write(&all, own);
+            status = print(self.log, &self.text).merge(status);
         }
-        print(self.log, &self.text(&all, own)).merge(status)
+        drop(all);
+        drop(content);
+        self.buffers = buffers;
+        status
     }
 
-    /// Lines of `all`, of which the file's own start at `own`.
-    fn text(&self, all: &[Field], own: usize) -> Vec<u8> {
-        let mut text = Vec::new();
-        let parameters = parameters(all, self.only.is_some());
-        if let Some(only) = &self.only {
-            let values: Vec<&[u8]> = match only.as_slice() {
-                b"parm" => parameters.iter().map(Vec::as_slice).vec(),
-                only => all.iter().filter(|f| f.key == only).map(|f| &*f.value).vec(),
-            };
-            for value in values {
-                text.extend_from_slice(value);
-                text.push(self.end);
+    /// Puts lines of `all`, of which the file's own start at `own`, into the text.
+    fn write(&mut self, all: &[Field<'_>], own: usize) {
+        let (text, end) = (&mut self.text, self.end);
+        let parameters = parameters(all);
+        if let Some(only) = self.only.as_deref() {
+            for field in all.iter().filter(|field| field.key == only && only != b"parm") {
+                text.extend_from_slice(field.value);
+                text.push(end);
             }
-            return text;
+            for parameter in parameters.iter().filter(|_| only == b"parm") {
+                parameter.write(true, text);
+                text.push(end);
+            }
+            return;
         }
-        let is_parameter = |field: &&Field| field.key == b"parm" || field.key == b"parmtype";
-        let fields = all.iter().filter(|field| !is_parameter(field));
-        let fields = fields.map(|field| (&*field.key, &*field.value));
-        let fields = fields.chain(parameters.iter().map(|p| (&b"parm"[..], &**p)));
-        for (at, (key, value)) in fields.enumerate() {
+        let column = |text: &mut Vec<u8>, key: &[u8]| {
             text.extend_from_slice(key);
+            text.push(b':');
+            // As printf does where the width is negative.
+            let padding = 15usize.abs_diff(key.len());
+            text.resize(text.len() + padding, b' ');
+        };
+        let is_parameter = |field: &&Field<'_>| field.key == b"parm" || field.key == b"parmtype";
+        for (at, field) in all.iter().filter(|field| !is_parameter(field)).enumerate() {
             // Who reads NULs gets no columns, but for what is not the file's own.
-            if self.end == 0 && at >= own && key != b"parm" {
+            if end == 0 && at >= own {
+                text.extend_from_slice(field.key);
                 text.push(b'=');
             } else {
-                text.push(b':');
-                // As printf does where the width is negative.
-                let padding = 15usize.abs_diff(key.len());
-                text.resize(text.len() + padding, b' ');
+                column(text, field.key);
             }
-            text.extend_from_slice(value);
-            text.push(self.end);
+            text.extend_from_slice(field.value);
+            text.push(end);
         }
-        text
+        for parameter in parameters.iter() {
+            column(text, b"parm");
+            parameter.write(false, text);
+            text.push(end);
+        }
     }
 
     /// An object with an array for each field, as fields may come several times.
-    fn object(&self, all: &[Field]) -> Json {
+    fn object(&self, all: &[Field<'_>]) -> Json {
         let mut members: Vec<(Vec<u8>, Vec<Json>)> = Vec::new();
         let mut add =
             |key: &[u8], value: &[u8]| match members.iter_mut().find(|(other, _)| other == key) {
@@ -233,31 +270,60 @@ impl<'a> Printer<'a> {
             };
         let is_wanted = |key: &[u8]| self.only.as_deref().is_none_or(|only| only == key);
         for field in all.iter().filter(|field| field.key != b"parm" && field.key != b"parmtype") {
-            if is_wanted(&field.key) {
+            if is_wanted(field.key) {
                 // Without the lines in which it is printed.
-                add(&field.key, &replace(&field.value, b"\n\t\t", b""));
+                add(field.key, &replace(field.value, b"\n\t\t", b""));
             }
         }
         if is_wanted(b"parm") {
-            parameters(all, true).iter().for_each(|parameter| add(b"parm", parameter));
+            for parameter in parameters(all).iter() {
+                let mut text = Large::default();
+                parameter.write(true, &mut text.0);
+                add(b"parm", &text);
+            }
         }
         Json::Map(members.into_iter().map(|(key, values)| (key, Json::List(values))).vec())
     }
 }
 
-fn field(key: &str, value: &[u8]) -> Field {
-    Field { key: key.as_bytes().to_vec(), value: value.to_vec() }
+/// What there is to show of a module after its name and its file.
+#[derive(Default)]
+struct Content<'a> {
+    /// What its file's `.modinfo` holds.
+    modinfo: &'a [u8],
+    /// The same of a builtin.
+    builtin: Large<u8>,
+    signed: Option<Signed>,
 }
 
-/// The fields of a module, after its name and its file.
-fn read(module: &Found, modules: &ModuleDir) -> Result<Vec<Field>, Cause> {
-    let Some(path) = &module.path else {
-        return Ok(modules.builtin_fields(&module.name));
-    };
-    let image = files::read_module(path)?;
-    let elf = ModuleElf::parse(&image)?;
-    if !elf.has_modinfo() {
-        return Err("no section .modinfo".into());
+impl Buffers {
+    /// Reads the module file `path`: of one that is not compressed, no more than is shown.
+    fn read(&mut self, path: &Path) -> Result<Content<'_>, Cause> {
+        const MISSING: &str = "no section .modinfo";
+        let file = files::open(path)?;
+        let kind = files::kind(&file)?;
+        if kind != Kind::Plain {
+            let length = files::read_into(&file, &mut self.file)?;
+            let content = self.file.get(..length).unwrap_or_default();
+            let image = self.decompressor.decompress(kind, content, files::module_limit());
+            let image = image.map_err(|failure| failure.to_string())?;
+            let modinfo = ModuleElf::parse(image)?.section(MODINFO).ok_or(MISSING)?;
+            return Ok(Content { modinfo, signed: Signed::read(image), ..Content::default() });
+        }
+        let length = file.metadata()?.len();
+        let mut parts = Parts::new(file, length, &mut self.file);
+        let place = ModuleElf::outline(&mut parts).map(|elf| elf.place(MODINFO));
+        let place = place.map_err(|what| parts.error().map_or(what.into(), Cause::from))?;
+        let modinfo = place.and_then(|(start, count)| parts.part(start, count)).ok_or(MISSING)?;
+        let signed = last(&mut parts, signature::FOOTER).and_then(signature::length);
+        let signed = signed.and_then(|count| Signed::read(last(&mut parts, count)?));
+        let modinfo = self.file.get(modinfo).unwrap_or_default();
+        Ok(Content { modinfo, signed, ..Content::default() })
     }
-    Ok(fields(&elf, &image))
+}
+
+/// The last `count` bytes of a file.
+fn last<'a>(parts: &'a mut Parts<'_, File>, count: u64) -> Option<&'a [u8]> {
+    let end = parts.part(parts.len().checked_sub(count)?, count)?;
+    parts.buffer().get(end)
 }

@@ -23,6 +23,7 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Result<Args, Vec<u8
         Ok(matches) => matches,
         Err(error) => {
             let kind = error.kind();
+            let words = short(words);
             let refused = |at: &usize| {
                 let start = words.get(..=*at).unwrap_or_default();
                 command.try_get_matches_from_mut(start).is_err_and(|error| error.kind() == kind)
@@ -49,6 +50,21 @@ pub fn parse(applet: &'static Applet, words: &[OsString]) -> Result<Args, Vec<u8
     }
     args.operands = values(&mut matches, OPERANDS);
     Ok(args)
+}
+
+/// The line without the operands that stand behind others: they can be thousands, and none
+/// of them is what is wrong, or an option's value.
+fn short(words: &[OsString]) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut before = false;
+    for word in words {
+        let is_option = word.as_bytes().starts_with(b"-");
+        if before || is_option {
+            kept.push(word.clone());
+        }
+        before = is_option;
+    }
+    kept
 }
 
 fn values(matches: &mut ArgMatches, name: &str) -> Vec<OsString> {

@@ -1,5 +1,8 @@
 //! What `--version` prints: the version, and what was built in (`+`) and what was not
-//! (`-`), as kmod writes it. The codecs are first; then come all other features.
+//! (`-`), as kmod writes it. The codecs are first; then come all other features, and where
+//! modules are looked for.
+
+use crate::moddir::DIRECTORIES;
 
 /// What of [`TEXT`]'s words is there, in its order.
 const BUILT_IN: [bool; 20] = [
@@ -35,10 +38,16 @@ const TEXT: &[u8] = concat!(
 )
 .as_bytes();
 
+/// What stands before the directories.
+const PLACES: &[u8] = b"modules in ";
+
+/// How long it is all together, with a line feed at the end.
+const LENGTH: usize = TEXT.len() + PLACES.len() + DIRECTORIES.len() + 1;
+
 /// The whole text. The compiler makes it, and would say if an index were beyond the end.
 #[allow(clippy::indexing_slicing)]
-pub static VERSION_TEXT: [u8; TEXT.len()] = {
-    let mut text = [0; TEXT.len()];
+pub static VERSION_TEXT: [u8; LENGTH] = {
+    let mut text = [b'\n'; LENGTH];
     let (mut at, mut next) = (0, 0);
     while at < TEXT.len() {
         text[at] = TEXT[at];
@@ -49,6 +58,14 @@ pub static VERSION_TEXT: [u8; TEXT.len()] = {
         at += 1;
     }
     assert!(next == BUILT_IN.len());
+    let mut rest = 0;
+    while rest < PLACES.len() + DIRECTORIES.len() {
+        text[at + rest] = match rest.checked_sub(PLACES.len()) {
+            None => PLACES[rest],
+            Some(rest) => DIRECTORIES.as_bytes()[rest],
+        };
+        rest += 1;
+    }
     text
 };
 
@@ -67,7 +84,7 @@ mod tests {
             .filter(|name| !tiers.contains(&name.as_str()))
             .collect();
         let text = String::from_utf8(VERSION_TEXT.to_vec()).unwrap();
-        let words = text.lines().skip(1).flat_map(|line| line.split(' '));
+        let words = text.lines().skip(1).take(3).flat_map(|line| line.split(' '));
         let mut told: Vec<String> =
             words.map(|word| word.trim_start_matches(['+', '-']).to_lowercase()).collect();
         expected.sort();
@@ -75,5 +92,7 @@ mod tests {
         assert_eq!(told, expected);
         assert!(text.lines().all(|line| line.len() < 80));
         assert_eq!(text.lines().nth(1).unwrap().contains("+XZ"), cfg!(feature = "xz"));
+        assert_eq!(text.lines().last().unwrap(), format!("modules in {DIRECTORIES}"));
+        assert!(text.ends_with('\n'));
     }
 }

@@ -99,10 +99,13 @@ const NEAR: u64 = 2048;
 /// The largest header, that of a 64-bit file.
 const HEADER: u64 = 64;
 
+/// The section that tells what a module is.
+pub const MODINFO: &[u8] = b".modinfo";
+
 /// The sections that make up the indexes. What is in the others, nine tenths of a
 /// file, need not be read for that.
 pub const INDEXED: [&[u8]; 7] = [
-    b".modinfo",
+    MODINFO,
     b".symtab",
     b".strtab",
     b"__versions",
@@ -117,6 +120,14 @@ type Table = (u16, Ctx, Large<SectionHeader>, Range<usize>);
 
 /// A symbol's name and the checksum of its type.
 pub type Version<'a> = (&'a [u8], u32);
+
+/// The `key=value` entries of what a `.modinfo` holds, in its order.
+pub fn entries(modinfo: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    strings(modinfo).filter(|entry| !entry.is_empty()).map(|entry| {
+        let at = entry.iter().position(|&c| c == b'=').unwrap_or(entry.len());
+        (entry.get(..at).unwrap_or_default(), entry.get(at + 1..).unwrap_or_default())
+    })
+}
 
 impl<'a> ModuleElf<'a> {
     /// Reads `image`, an uncompressed module.
@@ -230,16 +241,7 @@ impl<'a> ModuleElf<'a> {
 
     /// The `key=value` entries of `.modinfo` in file order.
     pub fn modinfo(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let entries = strings(self.section(b".modinfo").unwrap_or_default());
-        entries.filter(|entry| !entry.is_empty()).map(|entry| {
-            let at = entry.iter().position(|&c| c == b'=').unwrap_or(entry.len());
-            (entry.get(..at).unwrap_or_default(), entry.get(at + 1..).unwrap_or_default())
-        })
-    }
-
-    /// Whether it has a `.modinfo`.
-    pub fn has_modinfo(&self) -> bool {
-        self.section(b".modinfo").is_some()
+        entries(self.section(MODINFO).unwrap_or_default())
     }
 
     /// The first value of `key`.
@@ -352,7 +354,13 @@ impl<'a> ModuleElf<'a> {
         self.sections.iter().find(|section| name(self.section_names, section) == wanted)
     }
 
-    fn section(&self, name: &[u8]) -> Option<&'a [u8]> {
+    /// Where in the file the section `name` is, and how long: as it says itself.
+    pub fn place(&self, name: &[u8]) -> Option<(u64, u64)> {
+        self.header(name).map(|section| (section.sh_offset, section.sh_size))
+    }
+
+    /// What the section `name` holds, if that has been read.
+    pub fn section(&self, name: &[u8]) -> Option<&'a [u8]> {
         content(self.image, self.header(name)?)
     }
 }

@@ -23,7 +23,8 @@ pub mod write;
 
 use std::cell::Cell;
 
-use super::pages::{Cursor, Damage, Pages, Source};
+use super::pages::{Damage, Pages, Source};
+use crate::large::Large;
 
 const MAGIC: u32 = 0xB007_F457;
 const VERSION: u32 = 0x0002;
@@ -55,7 +56,6 @@ pub struct Value {
 }
 
 struct Node {
-    prefix: Vec<u8>,
     first: u8,
     last: u8,
     /// Offset of the word of child `first`.
@@ -78,15 +78,27 @@ impl<S: Source> Index<S> {
         Ok(Self { pages, root })
     }
 
-    /// The first value of `key`.
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Damage> {
+    /// Whether it has `key`, whose first value `value` is then. What that held is lost.
+    pub fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Damage> {
         let mut word = self.root;
         let mut rest = key;
         loop {
-            let Some(node) = self.node(word)? else { return Ok(None) };
-            match rest.strip_prefix(node.prefix.as_slice()) {
-                None => return Ok(None),
-                Some([]) => return Ok(self.values(&node)?.into_iter().next().map(|v| v.bytes)),
+            value.clear();
+            let Some(node) = self.node(word, value)? else { return Ok(false) };
+            match rest.strip_prefix(value.as_slice()) {
+                None => return Ok(false),
+                Some([]) => {
+                    value.clear();
+                    let Some(offset) = node.values else { return Ok(false) };
+                    let mut cursor = self.pages.cursor(offset);
+                    if cursor.u32()? == 0 {
+                        return Ok(false);
+                    }
+                    // Its priority matters among several.
+                    cursor.u32()?;
+                    cursor.string(value)?;
+                    return Ok(true);
+                }
                 Some([c, tail @ ..]) => {
                     word = self.child(&node, *c)?;
                     rest = tail;
@@ -97,7 +109,8 @@ impl<S: Source> Index<S> {
 
     /// Calls `each` with every key and value, in the order of the file's keys.
     pub fn dump(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Damage> {
-        self.walk().dump(self.root, &mut Vec::new(), each, 0)
+        let (mut key, mut value) = (Large::default(), Large::default());
+        self.walk().dump(self.root, (&mut key.0, &mut value.0), each, 0)
     }
 
     fn walk(&self) -> Walk<'_, S> {
@@ -105,13 +118,16 @@ impl<S: Source> Index<S> {
         Walk { index: self, visits: Cell::new(self.pages.len()) }
     }
 
-    fn node(&self, word: u32) -> Result<Option<Node>, Damage> {
+    /// Reads a node, whose prefix goes behind what `prefix` has.
+    fn node(&self, word: u32, prefix: &mut Vec<u8>) -> Result<Option<Node>, Damage> {
         let offset = u64::from(word & OFFSET);
         if offset == 0 {
             return Ok(None);
         }
         let mut cursor = self.pages.cursor(offset);
-        let prefix = if word & PREFIX != 0 { cursor.string()? } else { Vec::new() };
+        if word & PREFIX != 0 {
+            cursor.string(prefix)?;
+        }
         let (mut first, mut last) = (1, 0);
         let mut children = 0;
         if word & CHILDREN != 0 {
@@ -125,7 +141,7 @@ impl<S: Source> Index<S> {
             0 => cursor.offset(),
             _ => children + 4 * (u64::from(last - first) + 1),
         });
-        Ok(Some(Node { prefix, first, last, children, values }))
+        Ok(Some(Node { first, last, children, values }))
     }
 
     /// The node word of the child for `c`, 0 where there is none.
@@ -134,18 +150,6 @@ impl<S: Source> Index<S> {
             return Ok(0);
         }
         self.pages.cursor(node.children + 4 * u64::from(c - node.first)).u32()
-    }
-
-    fn values(&self, node: &Node) -> Result<Vec<Value>, Damage> {
-        let Some(offset) = node.values else { return Ok(Vec::new()) };
-        let mut cursor: Cursor<'_, S> = self.pages.cursor(offset);
-        // The count is not trusted with an allocation.
-        let mut values = Vec::new();
-        for _ in 0..cursor.u32()? {
-            let priority = cursor.u32()?;
-            values.push(Value { priority, bytes: cursor.string()? });
-        }
-        Ok(values)
     }
 }
 
@@ -157,50 +161,62 @@ struct Walk<'a, S> {
 }
 
 impl<S: Source> Walk<'_, S> {
-    fn node(&self, word: u32, depth: usize) -> Result<Option<Node>, Damage> {
+    /// Reads a node, whose prefix goes behind what `prefix` has.
+    fn node(&self, word: u32, depth: usize, prefix: &mut Vec<u8>) -> Result<Option<Node>, Damage> {
         let offset = u64::from(word & OFFSET);
         if depth > DEPTH {
             return Err(Damage { offset, what: "looping trie" });
         }
-        let node = self.index.node(word)?;
-        let bytes = node.as_ref().map_or(0, |node| 1 + node.prefix.len() as u64);
-        self.spend(bytes, offset)?;
+        let length = prefix.len();
+        let node = self.index.node(word, prefix)?;
+        if node.is_some() {
+            self.spend(1 + prefix.len() - length, offset)?;
+        }
         Ok(node)
     }
 
-    /// Reads a node's values, which count as visits, too.
-    fn values(&self, node: &Node) -> Result<Vec<Value>, Damage> {
-        let values = self.index.values(node)?;
-        let bytes = values.iter().map(|value| 4 + value.bytes.len() as u64).sum();
-        self.spend(bytes, node.children)?;
-        Ok(values)
+    /// Calls `each` with the priority of each of a node's values and with the value, which
+    /// `bytes` holds for that long. They count as visits, too.
+    fn values(
+        &self,
+        node: &Node,
+        bytes: &mut Vec<u8>,
+        each: &mut dyn FnMut(u32, &[u8]),
+    ) -> Result<(), Damage> {
+        let Some(offset) = node.values else { return Ok(()) };
+        let mut cursor = self.index.pages.cursor(offset);
+        for _ in 0..cursor.u32()? {
+            let priority = cursor.u32()?;
+            bytes.clear();
+            cursor.string(bytes)?;
+            self.spend(4 + bytes.len(), node.children)?;
+            each(priority, bytes);
+        }
+        Ok(())
     }
 
-    fn spend(&self, bytes: u64, offset: u64) -> Result<(), Damage> {
+    fn spend(&self, bytes: usize, offset: u64) -> Result<(), Damage> {
         let looping = Damage { offset, what: "looping trie" };
-        self.visits.set(self.visits.get().checked_sub(bytes).ok_or(looping)?);
+        self.visits.set(self.visits.get().checked_sub(bytes as u64).ok_or(looping)?);
         Ok(())
     }
 
     fn dump(
         &self,
         word: u32,
-        key: &mut Vec<u8>,
+        (key, value): (&mut Vec<u8>, &mut Vec<u8>),
         each: &mut dyn FnMut(&[u8], &[u8]),
         depth: usize,
     ) -> Result<(), Damage> {
-        let Some(node) = self.node(word, depth)? else { return Ok(()) };
         let length = key.len();
-        key.extend_from_slice(&node.prefix);
+        let Some(node) = self.node(word, depth, key)? else { return Ok(()) };
         if key.len() > KEY {
             return Err(Damage { offset: node.children, what: "endless key" });
         }
-        for value in self.values(&node)? {
-            each(key, &value.bytes);
-        }
+        self.values(&node, value, &mut |_, value| each(key, value))?;
         for c in node.first..=node.last {
             key.push(c);
-            self.dump(self.index.child(&node, c)?, key, each, depth + 1)?;
+            self.dump(self.index.child(&node, c)?, (key, value), each, depth + 1)?;
             key.pop();
         }
         key.truncate(length);
@@ -212,6 +228,14 @@ impl<S: Source> Walk<'_, S> {
 mod tests {
     use super::*;
     use crate::name::glob;
+
+    impl<S: Source> Index<S> {
+        /// The first value of `key`.
+        pub fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Damage> {
+            let mut value = b"of the key before".to_vec();
+            Ok(self.get(key, &mut value)?.then_some(value))
+        }
+    }
 
     /// Writes a trie with one node per character: not compact, but legal.
     fn write(entries: &[(&str, u32, &str)]) -> Vec<u8> {
@@ -259,12 +283,12 @@ mod tests {
     #[test]
     fn a_key_has_its_value() {
         let index = open(write(&[("ext4", 0, "e"), ("ext", 1, "short"), ("xfs", 2, "x")])).unwrap();
-        assert_eq!(index.get(b"ext4").unwrap().unwrap(), b"e");
-        assert_eq!(index.get(b"ext").unwrap().unwrap(), b"short");
-        assert_eq!(index.get(b"ex").unwrap(), None);
-        assert_eq!(index.get(b"ext45").unwrap(), None);
-        assert_eq!(index.get(b"").unwrap(), None);
-        assert_eq!(index.get(b"\xff").unwrap(), None);
+        assert_eq!(index.value(b"ext4").unwrap().unwrap(), b"e");
+        assert_eq!(index.value(b"ext").unwrap().unwrap(), b"short");
+        assert_eq!(index.value(b"ex").unwrap(), None);
+        assert_eq!(index.value(b"ext45").unwrap(), None);
+        assert_eq!(index.value(b"").unwrap(), None);
+        assert_eq!(index.value(b"\xff").unwrap(), None);
     }
 
     #[test]
@@ -328,7 +352,7 @@ mod tests {
         assert_eq!(open(b"not an index".to_vec()).err().unwrap().offset, 0);
         for length in 0..sound.len() {
             if let Ok(index) = open(sound[..length].to_vec()) {
-                let _ = (index.get(b"ext4"), index.matching(b"xfs"));
+                let _ = (index.value(b"ext4"), index.matching(b"xfs"));
             }
         }
         for at in 0..sound.len() {
@@ -336,7 +360,7 @@ mod tests {
                 let mut bytes = sound.clone();
                 bytes[at] ^= 1 << bit;
                 if let Ok(index) = open(bytes) {
-                    let _ = (index.get(b"ext4"), index.matching(b"xfs"));
+                    let _ = (index.value(b"ext4"), index.matching(b"xfs"));
                 }
             }
         }
@@ -352,6 +376,6 @@ mod tests {
         let index = open(bytes).unwrap();
         assert_eq!(index.matching(b"abc").unwrap_err().what, "looping trie");
         assert_eq!(index.dump(&mut |_, _| {}).unwrap_err().what, "looping trie");
-        assert_eq!(index.get(b"abc").unwrap(), None);
+        assert_eq!(index.value(b"abc").unwrap(), None);
     }
 }

@@ -125,9 +125,8 @@ impl<S: Source> Cursor<'_, S> {
         Ok(word)
     }
 
-    /// The bytes up to the next NUL, which is passed over.
-    pub fn string(&mut self) -> Result<Vec<u8>, Damage> {
-        let mut string = Vec::new();
+    /// Puts the bytes up to the next NUL, which is passed over, behind what `string` has.
+    pub fn string(&mut self, string: &mut Vec<u8>) -> Result<(), Damage> {
         loop {
             let rest = self.pages.from(self.offset)?;
             let end = rest.iter().position(|&c| c == 0);
@@ -136,7 +135,7 @@ impl<S: Source> Cursor<'_, S> {
             self.offset += part.len() as u64;
             if end.is_some() {
                 self.offset += 1;
-                return Ok(string);
+                return Ok(());
             }
         }
     }
@@ -162,8 +161,11 @@ mod tests {
         let pages = Pages::new(bytes.clone(), bytes.len() as u64);
         let mut cursor = pages.cursor(BLOCK as u64 - 2);
         assert_eq!(cursor.u32(), Ok(0x0102_0304));
-        assert_eq!(cursor.string().unwrap(), b"a");
-        assert_eq!(pages.cursor(0).string().unwrap().len(), BLOCK + 3);
+        let mut string = Vec::new();
+        cursor.string(&mut string).unwrap();
+        assert_eq!(string, b"a");
+        pages.cursor(0).string(&mut string).unwrap();
+        assert_eq!(string.len(), 1 + BLOCK + 3);
         assert!(cursor.byte().is_err());
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::pages::Source;
+use crate::large::Large;
 
 /// The parts that have been read of a file.
 pub struct Parts<'b, S> {
@@ -14,14 +15,14 @@ pub struct Parts<'b, S> {
     buffer: &'b mut Vec<u8>,
     used: usize,
     /// Where each part starts in the file, and where it is in the buffer.
-    read: Vec<(u64, Range<usize>)>,
+    read: Large<(u64, Range<usize>)>,
     error: Option<io::Error>,
 }
 
 impl<'b, S: Source> Parts<'b, S> {
     /// Nothing yet of the first `length` bytes of `source`, which `buffer` will hold.
     pub fn new(source: S, length: u64, buffer: &'b mut Vec<u8>) -> Self {
-        Self { source, length, buffer, used: 0, read: Vec::new(), error: None }
+        Self { source, length, buffer, used: 0, read: Large::default(), error: None }
     }
 
     /// The file's length in bytes.
@@ -68,7 +69,7 @@ impl<'b, S: Source> Parts<'b, S> {
                 }
             }
         }
-        self.read.push((offset, part.clone()));
+        self.read.0.push((offset, part.clone()));
         Some(part)
     }
 }

@@ -12,7 +12,6 @@
 //! [0] certificates?, [1] crls?, SET OF SignerInfo { version, issuer and serial
 //! number, digest, [0] attributes?, algorithm, signature, … } } }`. What is anything
 //! else has no signer to tell.
-use crate::collect::Collect;
 
 const MAGIC: &[u8] = b"~Module signature appended~\n";
 /// `PKEY_ID_PKCS7`
@@ -51,10 +50,26 @@ pub fn signature(image: &[u8]) -> Option<Option<Signature<'_>>> {
     Some((*id_type == PKCS7).then(|| read(message)).flatten())
 }
 
-/// Bytes as `0A:1B:…`.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).vec();
-    bytes.join(":")
+/// Room for what is behind a module in its file, and says how long a signature is.
+pub const FOOTER: u64 = 12 + MAGIC.len() as u64;
+
+/// How many bytes at the end of a file its signature takes, whose last ones, [`FOOTER`],
+/// are `end`; none if it has none.
+pub fn length(end: &[u8]) -> Option<u64> {
+    let (_, information) = end.strip_suffix(MAGIC)?.split_last_chunk::<4>()?;
+    Some(u64::from(u32::from_be_bytes(*information)) + FOOTER)
+}
+
+/// Puts bytes as `0A:1B:…` behind what `text` has.
+pub fn hexadecimal(bytes: &[u8], text: &mut Vec<u8>) {
+    for (at, byte) in bytes.iter().enumerate() {
+        if at > 0 {
+            text.push(b':');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.push(if digit < 10 { b'0' + digit } else { b'A' - 10 + digit });
+        }
+    }
 }
 
 fn read(message: &[u8]) -> Option<Signature<'_>> {
@@ -185,7 +200,9 @@ mod tests {
     fn the_signer_is_read() {
         let file = signed();
         let read = signature(&file).unwrap().unwrap();
-        assert_eq!((read.signer.as_str(), hexadecimal(read.key).as_str()), ("Key", "FA:01"));
+        let mut key = b"key ".to_vec();
+        hexadecimal(read.key, &mut key);
+        assert_eq!((read.signer.as_str(), &*key), ("Key", &b"key FA:01"[..]));
         assert_eq!((read.digest, read.bytes), ("sha256", &b"sig"[..]));
         assert_eq!(signature(b"\x7fELF"), None);
     }

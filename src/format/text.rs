@@ -9,10 +9,6 @@
 //! modules.builtin.modinfo  module.key=value NUL …
 //! ```
 
-use super::modinfo::Field;
-use crate::collect::Collect;
-use crate::name::{ModuleName, fold_alias, glob};
-
 /// The lines of a file without their line feeds.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&c| c == b'\n')
@@ -41,44 +37,22 @@ pub fn behind<'a>(line: &'a [u8], words: &[u8]) -> Option<&'a [u8]> {
     line.get(place + words.len()..)
 }
 
-/// The line of module `name` in a `modules.dep`.
-pub fn dependency_line<'a>(modules_dep: &'a [u8], name: &ModuleName) -> Option<&'a [u8]> {
-    lines(modules_dep).find(|line| {
-        let path = line.split(|&c| c == b':').next().unwrap_or_default();
-        path.len() < line.len() && ModuleName::from_path(path) == *name
-    })
+/// The file of a line of `modules.dep`, and the words that stand for what it depends on.
+pub fn dependency(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|&c| c == b':')?;
+    Some((line.get(..colon)?, line.get(colon + 1..)?))
 }
 
-/// The modules of a `modules.alias` or `modules.symbols` that have an alias
-/// for `text`, in file order, which is the order of priority.
-pub fn aliased(modules_alias: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
-    lines(modules_alias)
-        .filter_map(|line| {
-            let mut words = words(line);
-            let (b"alias", pattern, module) = (words.next()?, words.next()?, words.next()?) else {
-                return None;
-            };
-            glob(&fold_alias(pattern)?, text).then(|| module.to_vec())
-        })
-        .vec()
-}
+/// A pattern and the module that it stands for, where a line has that.
+pub type Alias<'a> = Option<(&'a [u8], &'a [u8])>;
 
-/// The lines of a `modules.alias` or `modules.symbols` as the binary index would
-/// have them: folded, and without comments.
-pub fn alias_lines(modules_alias: &[u8]) -> Vec<u8> {
-    let line = |line| {
-        let mut words = words(line);
-        let (b"alias", pattern, module) = (words.next()?, words.next()?, words.next()?) else {
-            return None;
-        };
-        Some([b"alias ", fold_alias(pattern)?.as_slice(), b" ", module, b"\n"].concat())
-    };
-    lines(modules_alias).filter_map(line).flatten().vec()
-}
-
-/// Whether `modules.builtin` names the module `name`.
-pub fn is_builtin(modules_builtin: &[u8], name: &ModuleName) -> bool {
-    lines(modules_builtin).any(|line| !line.is_empty() && ModuleName::from_path(line) == *name)
+/// Pattern and module of a line of `modules.alias` or `modules.symbols`.
+pub fn alias(line: &[u8]) -> Alias<'_> {
+    let mut words = words(line);
+    match (words.next()?, words.next()?, words.next()?) {
+        (b"alias", pattern, module) => Some((pattern, module)),
+        _ => None,
+    }
 }
 
 /// Module, key and value of an entry of `modules.builtin.modinfo`.
@@ -89,27 +63,17 @@ pub fn builtin_entry(entry: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((module, rest.get(..equals)?, rest.get(equals + 1..)?))
 }
 
-/// The builtin modules whose alias in `modules.builtin.modinfo` matches `text`.
-pub fn builtin_aliased(modinfo: &[u8], text: &[u8]) -> Vec<Vec<u8>> {
-    modinfo
-        .split(|&c| c == 0)
-        .filter_map(|entry| {
-            let (module, b"alias", pattern) = builtin_entry(entry)? else { return None };
-            glob(&fold_alias(pattern)?, text).then(|| module.to_vec())
-        })
-        .vec()
+/// Pattern and module of an entry of `modules.builtin.modinfo`, if it is of an alias.
+pub fn builtin_alias(entry: &[u8]) -> Alias<'_> {
+    match builtin_entry(entry)? {
+        (module, b"alias", pattern) => Some((pattern, module)),
+        _ => None,
+    }
 }
 
-/// The entries of a builtin module in `modules.builtin.modinfo`.
-pub fn builtin_fields(modinfo: &[u8], name: &ModuleName) -> Vec<Field> {
-    let field = |entry: &[u8]| {
-        let (module, key, value) = builtin_entry(entry)?;
-        let (key, value) = (key.to_vec(), value.to_vec());
-        (ModuleName::new(module) == *name).then_some(Field { key, value })
-    };
-    // Two builtins may have one name: the first is meant.
-    let entries = modinfo.split(|&c| c == 0).map(field);
-    entries.skip_while(Option::is_none).map_while(|field| field).vec()
+/// Puts `parts` behind what `text` has.
+pub fn put(text: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| text.extend_from_slice(part));
 }
 
 /// What an `install` command writes for the module's parameters.
@@ -133,12 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dependency_line_is_found_by_folded_name() {
-        let text = b"kernel/a.ko.xz:\nkernel/b-c.ko: kernel/a.ko.xz\nno colon\n";
-        let line = dependency_line(text, &ModuleName::new(b"b-c")).unwrap();
-        assert_eq!(line, b"kernel/b-c.ko: kernel/a.ko.xz");
-        assert!(dependency_line(text, &ModuleName::new(b"no colon")).is_none());
-        assert!(dependency_line(text, &ModuleName::new(b"")).is_none());
+    fn a_line_of_dependencies_is_parted_at_its_colon() {
+        let line = b"kernel/b-c.ko: kernel/a.ko.xz";
+        assert_eq!(dependency(line), Some((&b"kernel/b-c.ko"[..], &b" kernel/a.ko.xz"[..])));
+        assert_eq!(dependency(b"no colon"), None);
     }
 
     #[test]
@@ -148,18 +110,12 @@ mod tests {
     }
 
     #[test]
-    fn aliases_match_folded() {
-        let text = b"# comment\nalias fs-ext4 ext4\nalias pci:v*d-[0-9]* drv\nalias short\n";
-        assert_eq!(aliased(text, b"fs_ext4"), [b"ext4"]);
-        assert_eq!(aliased(text, b"pci:v1d_7x"), [b"drv"]);
-        assert!(aliased(text, b"short").is_empty());
-    }
-
-    #[test]
-    fn builtins_have_names_and_aliases() {
-        assert!(is_builtin(b"kernel/fs/ext4/ext4.ko\n", &ModuleName::new(b"ext4")));
-        assert!(!is_builtin(b"kernel/fs/ext4/ext4.ko\n", &ModuleName::new(b"")));
-        let modinfo = b"ext4.license=GPL\0ext4.alias=fs-ext4\0x.alias=\0";
-        assert_eq!(builtin_aliased(modinfo, b"fs_ext4"), [b"ext4"]);
+    fn aliases_have_a_pattern_and_a_module() {
+        assert_eq!(alias(b"alias fs-ext4  ext4"), Some((&b"fs-ext4"[..], &b"ext4"[..])));
+        assert_eq!(alias(b"# alias a b"), None);
+        assert_eq!(alias(b"alias short"), None);
+        assert_eq!(builtin_alias(b"ext4.alias=fs-ext4"), Some((&b"fs-ext4"[..], &b"ext4"[..])));
+        assert_eq!(builtin_alias(b"ext4.license=GPL"), None);
+        assert_eq!(builtin_alias(b"junk"), None);
     }
 }

@@ -127,7 +127,7 @@ fn loaded_version(symbol: &[u8]) -> Option<(ModuleName, u32)> {
     let state = State::read(&system);
     let loaded = state.modules()?.iter().filter(|module| module.phase == Phase::Live);
     loaded.take(LOADED).find_map(|module| {
-        let image = files::read_module(&modules.entry(&module.name)?.path).ok()?;
+        let image = files::read_module(&modules.module_file(&module.name)?).ok()?;
         let (_, crc) =
             ModuleElf::parse(&image).ok()?.imports().find(|(name, _)| *name == symbol)?;
         Some((module.name.clone(), crc))
@@ -187,7 +187,11 @@ fn signed(image: &[u8], _: &[String]) -> Option<String> {
     Some(match signature(image) {
         None => "file: not signed".to_owned(),
         Some(None) => "file: signed, but not readably by whom".to_owned(),
-        Some(Some(by)) => format!("file: signed by '{}', key {}", by.signer, hexadecimal(by.key)),
+        Some(Some(by)) => {
+            let mut key = Vec::new();
+            hexadecimal(by.key, &mut key);
+            format!("file: signed by '{}', key {}", by.signer, String::from_utf8_lossy(&key))
+        }
     })
 }
 

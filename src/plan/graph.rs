@@ -13,6 +13,8 @@ use std::rc::Rc;
 
 use super::{Action, Origin, Step};
 use crate::collect::Collect;
+use crate::format::text::{dependency, words};
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::resolve::{Sources, resolve};
 
@@ -186,10 +188,10 @@ impl Graph {
     fn connect(&mut self, sources: Sources<'_>, number: usize) {
         let Some(node) = self.nodes.get(number) else { return };
         let name = node.step.module.clone();
-        let needs = self.dependencies(sources, &name, number);
+        let all = self.dependencies(sources, &name, number);
         // What another one depends on is behind that one anyway.
-        let below: Vec<usize> = needs.iter().flat_map(|&at| self.below(at)).vec();
-        let needs: Vec<usize> = needs.into_iter().filter(|at| !below.contains(at)).vec();
+        let below = self.below(&all);
+        let needs: Vec<usize> = all.iter().filter(|at| !below.contains(at)).copied().vec();
         let softdep = sources.config.softdep(&name);
         let mut after = self.named(sources, &softdep.pre);
         after.retain(|&at| at < number && !needs.contains(&at));
@@ -210,20 +212,30 @@ impl Graph {
     }
 
     /// The nodes before `number` that module `name` depends on.
-    fn dependencies(&self, sources: Sources<'_>, name: &ModuleName, number: usize) -> Vec<usize> {
-        let names = sources.modules.dependencies(name).into_iter();
-        names.filter_map(|name| self.find(&name)).filter(|&at| at < number).vec()
+    fn dependencies(&self, sources: Sources<'_>, name: &ModuleName, number: usize) -> Large<usize> {
+        let (mut line, mut all) = (Large::default(), Large::default());
+        sources.modules.line(name, &mut line.0);
+        let (_, paths) = dependency(&line).unwrap_or_default();
+        for path in words(paths) {
+            let at = self.nodes.iter().position(|node| node.step.module.is_of(path));
+            all.0.extend(at.filter(|&at| at < number));
+        }
+        all
     }
 
-    /// All nodes that `number` depends on, directly or not.
-    fn below(&self, number: usize) -> Vec<usize> {
-        let mut all: Vec<usize> = Vec::new();
-        let mut open = vec![number];
-        while let Some(at) = open.pop() {
+    /// All nodes that those of `numbers` depend on, directly or not.
+    fn below(&self, numbers: &[usize]) -> Large<usize> {
+        let mut all: Large<usize> = Large::default();
+        let mut next = 0;
+        let mut open = numbers.iter();
+        // First what these need, then what that needs.
+        while let Some(at) = open.next().copied().or_else(|| {
+            next += 1;
+            all.get(next - 1).copied()
+        }) {
             for &need in self.nodes.get(at).map_or(&[][..], |node| &node.needs) {
                 if !all.contains(&need) {
-                    all.push(need);
-                    open.push(need);
+                    all.0.push(need);
                 }
             }
         }
@@ -238,17 +250,15 @@ impl Graph {
 
     /// Counts how much stands upon each node.
     fn measure(&mut self) {
-        let mut heights = vec![1_usize; self.nodes.len()];
-        for number in (0..self.nodes.len()).rev() {
-            let own = heights.get(number).copied().unwrap_or(1);
-            for at in self.before(number) {
-                if let Some(height) = heights.get_mut(at) {
-                    *height = own.saturating_add(1).max(*height);
+        self.nodes.iter_mut().for_each(|node| node.height = 1);
+        let mut rest = self.nodes.as_mut_slice();
+        while let Some((node, earlier)) = rest.split_last_mut() {
+            for &at in node.needs.iter().chain(&node.after) {
+                if let Some(below) = earlier.get_mut(at) {
+                    below.height = below.height.max(node.height.saturating_add(1));
                 }
             }
-        }
-        for (node, height) in self.nodes.iter_mut().zip(heights) {
-            node.height = height;
+            rest = earlier;
         }
     }
 

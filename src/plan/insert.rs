@@ -4,8 +4,12 @@
 //! to the first, each between its soft dependencies, and what is met both as a
 //! dependency and as a soft dependency stands there twice.
 
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+
 use super::{Action, Goal, Origin, Policy, SOFTDEP_DEPTH, Step, Verdict};
-use crate::collect::Collect;
+use crate::format::text::dependency;
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::resolve::{Sources, Target, resolve};
 use crate::state::State;
@@ -21,7 +25,7 @@ pub fn insert(
 ) -> Goal {
     let name = target.name.clone();
     let by_name = target.alias.is_none();
-    let mut order = Order::new(sources, state, policy, &target);
+    let mut order = Order::new(sources, state, policy);
     let verdict = if order.in_kernel(&name) {
         Verdict::InKernel
     } else if (!by_name || policy.blacklist_names) && sources.config.is_blacklisted(&name) {
@@ -36,38 +40,54 @@ pub fn insert(
     Goal { target: name, verdict }
 }
 
+/// A module that was met, known by its name and the alias that led to it.
+struct Known {
+    target: Target,
+    visited: bool,
+    required: bool,
+}
+
 /// A module in the order of loading.
 struct Queued {
-    target: Target,
+    /// Which of those that are known.
+    number: usize,
+    file: File,
     origin: Origin,
     required: bool,
 }
 
-/// What tells modules apart while ordering: a name, and the alias behind it.
-type Key = (ModuleName, Option<Vec<u8>>);
+/// Where among the lines a file's name stands; empty where none is known.
+type File = Range<usize>;
 
-fn key(target: &Target) -> Key {
-    (target.name.clone(), target.alias.clone())
-}
+/// The number of the module that was asked for.
+const GOAL: usize = 0;
 
 struct Order<'a> {
     sources: Sources<'a>,
     state: &'a State,
     policy: &'a Policy,
-    goal: Key,
-    queue: Vec<Queued>,
-    visited: Vec<Key>,
-    required: Vec<Key>,
+    known: Large<Known>,
+    queue: Large<Queued>,
+    /// Lines of `modules.dep`, one behind another: what files there are is looked at where
+    /// one is inserted.
+    lines: Large<u8>,
     depth: usize,
     /// What must be inserted and must not, and who says so.
     denied: Option<(ModuleName, String)>,
 }
 
 impl<'a> Order<'a> {
-    fn new(sources: Sources<'a>, state: &'a State, policy: &'a Policy, target: &Target) -> Self {
-        let goal = key(target);
-        let (queue, visited, required) = (Vec::new(), Vec::new(), vec![goal.clone()]);
-        Self { sources, state, policy, goal, queue, visited, required, depth: 0, denied: None }
+    fn new(sources: Sources<'a>, state: &'a State, policy: &'a Policy) -> Self {
+        Self {
+            sources,
+            state,
+            policy,
+            known: Large::default(),
+            queue: Large::default(),
+            lines: Large::default(),
+            depth: 0,
+            denied: None,
+        }
     }
 
     fn in_kernel(&self, name: &ModuleName) -> bool {
@@ -75,25 +95,63 @@ impl<'a> Order<'a> {
             && (self.state.is_live(name) || self.sources.modules.is_builtin(name))
     }
 
-    /// Queues what `target` needs, then `target`, each between its soft
-    /// dependencies.
-    fn visit(&mut self, mut target: Target, origin: Origin) {
-        if self.visited.contains(&key(&target)) {
-            return;
+    /// The number of `target`.
+    fn know(&mut self, target: Target) -> usize {
+        let count = self.known.len();
+        for (number, Known { target: known, .. }) in self.known.iter().enumerate() {
+            if known.name == target.name && known.alias == target.alias {
+                return number;
+            }
         }
-        self.visited.push(key(&target));
-        let mut dependencies = Vec::new();
-        if let Some(entry) = self.sources.modules.entry(&target.name) {
-            target.path.get_or_insert(entry.path);
-            dependencies = entry.dependencies.iter().rev().map(|path| Target::file(path)).vec();
+        self.known.0.push(Known { target, visited: false, required: false });
+        count
+    }
+
+    /// Who denies the module, unless it is there already: then it is not inserted.
+    fn denial(&self, number: usize) -> Option<(ModuleName, String)> {
+        let name = &self.known.get(number)?.target.name;
+        let place = self.sources.config.denial(name)?;
+        let is_there = self.state.is_live(name) || self.sources.modules.is_builtin(name);
+        (!is_there).then(|| (name.clone(), place.to_owned()))
+    }
+
+    /// Puts the line of the module into `lines`, and the files in it that the module
+    /// depends on into `dependencies`, with their modules' numbers, in the order of
+    /// loading. The module's own file.
+    fn look_up(&mut self, number: usize, dependencies: &mut Vec<(usize, File)>) -> File {
+        let start = self.lines.len();
+        if let Some(known) = self.known.get(number) {
+            self.sources.modules.line(&known.target.name, &mut self.lines.0);
         }
-        let mut needed = std::iter::once(&target).chain(&dependencies).map(|module| &module.name);
-        let denied = needed.find_map(|name| {
-            // What is there already is not inserted.
-            let is_there = || self.in_kernel(name) || self.sources.modules.is_builtin(name);
-            let place = self.sources.config.denial(name).filter(|_| !is_there())?;
-            Some((name.clone(), place.to_owned()))
-        });
+        let line = self.lines.get(start..).unwrap_or_default();
+        let Some((own, _)) = dependency(line) else { return File::default() };
+        let own = start..start + own.len();
+        let mut end = self.lines.len();
+        // The last is the first to load.
+        while let Some((file, name)) = self.last_word(own.end + 1..end) {
+            end = file.start;
+            dependencies.push((self.know(Target::named(name)), file));
+        }
+        own
+    }
+
+    /// Queues what the module needs, then the module, each between its soft dependencies.
+    fn visit(&mut self, target: Target, origin: Origin) {
+        let start = self.lines.len();
+        let path = target.path.as_ref().map_or(&b""[..], |path| path.as_os_str().as_bytes());
+        self.lines.0.extend_from_slice(path);
+        let given = start..self.lines.len();
+        let number = self.know(target);
+        match self.known.0.get_mut(number) {
+            Some(known @ Known { visited: false, .. }) => known.visited = true,
+            _ => return,
+        }
+        let mut dependencies = Large::default();
+        let own = self.look_up(number, &mut dependencies.0);
+        let mut denied = self.denial(number);
+        for (number, _) in dependencies.iter() {
+            denied = denied.or_else(|| self.denial(*number));
+        }
         if denied.is_some() {
             // A soft dependency that must not be there is none.
             if origin == Origin::Target {
@@ -105,25 +163,28 @@ impl<'a> Order<'a> {
             Origin::Target => {
                 // Said before any soft dependency is met: one of these may
                 // stand there first as a soft dependency.
-                self.required.extend(dependencies.iter().map(key));
+                self.require(GOAL);
+                dependencies.iter().for_each(|(number, _)| self.require(*number));
                 Origin::Dependency
             }
             origin => origin,
         };
-        for dependency in dependencies {
-            self.with_softdeps(dependency, below);
+        for (number, file) in dependencies.iter() {
+            self.with_softdeps(*number, file.clone(), below);
         }
+        let file = if given.is_empty() { own } else { given };
         if origin == Origin::Target && self.policy.ignore_commands {
-            self.push(target, origin);
+            self.push(number, file, origin);
         } else {
-            self.with_softdeps(target, origin);
+            self.with_softdeps(number, file, origin);
         }
     }
 
-    fn with_softdeps(&mut self, target: Target, origin: Origin) {
-        let softdep = self.sources.config.softdep(&target.name);
+    fn with_softdeps(&mut self, number: usize, file: File, origin: Origin) {
+        let Some(known) = self.known.get(number) else { return };
+        let softdep = self.sources.config.softdep(&known.target.name);
         self.softdeps(&softdep.pre);
-        self.push(target, origin);
+        self.push(number, file, origin);
         self.softdeps(&softdep.post);
     }
 
@@ -140,24 +201,27 @@ impl<'a> Order<'a> {
         self.depth -= 1;
     }
 
-    fn push(&mut self, target: Target, origin: Origin) {
-        let key = key(&target);
-        let origin = if key == self.goal { Origin::Target } else { origin };
-        let required = self.required.contains(&key);
-        self.queue.push(Queued { target, origin, required });
+    fn push(&mut self, number: usize, file: File, origin: Origin) {
+        let origin = if number == GOAL { Origin::Target } else { origin };
+        let required = self.known.get(number).is_some_and(|known| known.required);
+        self.queue.0.push(Queued { number, file, origin, required });
     }
 
     /// What there is to do: what is in the kernel already is left out.
     fn steps(self, target_options: &[u8]) -> Vec<Step> {
-        let needed = |module: &&Queued| {
-            module.origin == Origin::Target || !self.in_kernel(&module.target.name)
-        };
-        let needed = self.queue.iter().filter(needed);
-        needed.map(|module| self.step(module, target_options)).vec()
+        let mut steps = Vec::with_capacity(self.queue.len());
+        for module in self.queue.iter() {
+            let Some(Known { target, .. }) = self.known.get(module.number) else { continue };
+            if module.origin == Origin::Target || !self.in_kernel(&target.name) {
+                steps.push(self.step(module, target, target_options));
+            }
+        }
+        steps
     }
 
-    fn step(&self, module: &Queued, target_options: &[u8]) -> Step {
-        let Queued { target: Target { name, alias, path }, origin, required } = module;
+    fn step(&self, module: &Queued, target: &Target, target_options: &[u8]) -> Step {
+        let Queued { file, origin, required, .. } = module;
+        let Target { name, alias, .. } = target;
         let is_target = *origin == Origin::Target;
         let config = self.sources.config;
         let command = match is_target && self.policy.ignore_commands {
@@ -174,12 +238,32 @@ impl<'a> Order<'a> {
             }
             options
         };
-        let action = match (command, path) {
-            (Some(command), _) => Action::InstallCommand { command, options: options() },
-            (None, Some(path)) => Action::Insert { path: path.clone(), options: options() },
-            (None, None) if self.sources.modules.is_builtin(name) => Action::Builtin,
-            (None, None) => Action::Missing,
+        let path = self.lines.get(file.clone()).unwrap_or_default();
+        let action = match command {
+            Some(command) => Action::InstallCommand { command, options: options() },
+            None if !path.is_empty() => {
+                Action::Insert { path: self.sources.modules.file(path), options: options() }
+            }
+            None if self.sources.modules.is_builtin(name) => Action::Builtin,
+            None => Action::Missing,
         };
         Step { module: name.clone(), action, origin: *origin, required: *required }
+    }
+
+    fn require(&mut self, number: usize) {
+        if let Some(known) = self.known.0.get_mut(number) {
+            known.required = true;
+        }
+    }
+
+    /// The last of the words that stand there among the lines, and the module in the file
+    /// that it is.
+    fn last_word(&self, place: Range<usize>) -> Option<(File, ModuleName)> {
+        let is_blank = |c: &u8| *c == b' ' || *c == b'\t';
+        let words = self.lines.get(place.clone())?;
+        let words = words.get(..=words.iter().rposition(|c| !is_blank(c))?)?;
+        let start = words.iter().rposition(is_blank).map_or(0, |blank| blank + 1);
+        let file = place.start + start..place.start + words.len();
+        Some((file, ModuleName::from_path(words.get(start..)?)))
     }
 }

@@ -3,7 +3,8 @@
 use super::{Action, Goal, Origin, Policy, SOFTDEP_DEPTH, Step, Verdict};
 use crate::collect::Collect;
 use crate::config::Softdep;
-use crate::format::text::{CMDLINE_OPTS, replace};
+use crate::format::text::{CMDLINE_OPTS, dependency, replace, words};
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::resolve::{Sources, Target, resolve};
 use crate::state::State;
@@ -65,9 +66,11 @@ impl Removal<'_> {
         self.push(name.clone(), Action::Remove, origin);
         // 4. What only it needed. The last in modules.dep loaded first, so
         // this order is the one in which they come free.
-        let entry = self.sources.modules.entry(name);
-        for path in entry.into_iter().flat_map(|entry| entry.dependencies) {
-            let dependency = Target::file(&path).name;
+        let mut line = Large::default();
+        self.sources.modules.line(name, &mut line.0);
+        let (_, dependencies) = dependency(&line).unwrap_or_default();
+        for path in words(dependencies) {
+            let dependency = ModuleName::from_path(path);
             if self.state.get(&dependency).is_some() && self.users(&dependency) == 0 {
                 self.push(dependency, Action::Remove, Origin::Dependency);
             }

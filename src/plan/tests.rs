@@ -40,7 +40,9 @@ fn with_tree<T>(
 }
 
 fn show(step: &Step, modules: &std::path::Path) -> String {
-    let line = String::from_utf8(step.line().unwrap_or_default()).unwrap();
+    let mut line = Vec::new();
+    step.write(&mut line);
+    let line = String::from_utf8(line).unwrap();
     let line = line.replace(&format!("{}/", modules.display()), "");
     let required = if step.required { "" } else { "?" };
     format!("{}{required}", line.trim_end())

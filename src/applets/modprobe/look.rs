@@ -130,7 +130,7 @@ impl Request<'_> {
             return Some(path);
         }
         let targets = resolve(self.sources, operand.as_bytes());
-        targets.iter().find_map(|target| Some(self.sources.modules.entry(&target.name)?.path))
+        targets.iter().find_map(|target| self.sources.modules.module_file(&target.name))
     }
 }
 

@@ -11,8 +11,9 @@ use super::{
     SHOW_DEPENDS, USE_BLACKLIST,
 };
 use crate::applets::wants_json;
-use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
-use crate::collect::Collect;
+use crate::cli::{
+    Args, DIRNAME, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, SET_VERSION, VERBOSE, for_commands,
+};
 use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::json::Json;
@@ -23,6 +24,7 @@ use crate::kernel::explain::{self, could_not_insert};
 use crate::kernel::firmware::Firmware;
 use crate::kernel::linux::Linux;
 use crate::kernel::reason;
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::plan::{self, Action, Goal, Policy, Step, Verdict};
@@ -227,9 +229,11 @@ impl Request<'_> {
         let directory = self.sources.modules.path().display();
         if !self.sources.modules.is_indexed() {
             let message = "no modules.dep.bin or modules.dep in";
-            let hint = match state::has_module_support(&Root::system()) {
-                true => "run depmod?",
-                false => state::NO_SUPPORT,
+            // Another kernel's modules are not there for another reason.
+            let is_own = !self.args.has(&DIRNAME) && !self.args.has(&SET_VERSION);
+            let hint = match is_own && !state::has_module_support(&Root::system()) {
+                true => state::NO_SUPPORT,
+                false => "run depmod?",
             };
             self.log.error(format_args!("{message} {directory} ({hint})"));
         }
@@ -248,7 +252,9 @@ impl Request<'_> {
             Judged::Told(status) => return Ok(status),
         };
         if self.shows() {
-            return Ok(self.show(&steps, shown));
+            let status = self.show(&steps, shown);
+            plan::give_back(steps);
+            return Ok(status);
         }
         match executor.run(&steps, &mut |event| self.report(event)) {
             Ok(()) => Ok(Status::Success),
@@ -311,7 +317,9 @@ impl Request<'_> {
             );
             return Status::Success;
         }
-        print(self.log, &steps.flat_map(line).vec())
+        let mut text = Large::default();
+        steps.for_each(|step| step.write(&mut text.0));
+        print(self.log, &text)
     }
 
     /// Tells what happens, as far as somebody wants to know.
@@ -376,8 +384,4 @@ fn existing(operand: &OsStr, guarded: bool) -> Result<Target, Error> {
         name => name.ok().flatten().unwrap_or(target.name),
     };
     Ok(Target { name, ..target })
-}
-
-fn line(step: &Step) -> Vec<u8> {
-    step.line().map(|line| [line.as_slice(), b"\n"].concat()).unwrap_or_default()
 }

@@ -153,7 +153,7 @@ mod tests {
         ];
         let index = index(&entries);
         let get =
-            |key: &str| index.get(key.as_bytes()).unwrap().map(|v| String::from_utf8(v).unwrap());
+            |key: &str| index.value(key.as_bytes()).unwrap().map(|v| String::from_utf8(v).unwrap());
         assert_eq!(get("ext4").unwrap(), "a");
         assert_eq!(get("ext").unwrap(), "b");
         assert_eq!(get("exfat").unwrap(), "c");
@@ -174,6 +174,6 @@ mod tests {
         for key in [&b"\xff"[..], b"a\0b", &[b'x'; KEY + 1]] {
             assert_eq!(writer.insert(key, &b""[..], 0), Err(Refused::Key));
         }
-        assert_eq!(index(&[]).get(b"x").unwrap(), None);
+        assert_eq!(index(&[]).value(b"x").unwrap(), None);
     }
 }
