@@ -8,7 +8,8 @@
 //! ```
 //!
 //! It listens before it looks, so that no device is missed between the two, and looks
-//! while the first modules are inserted; each modalias is looked up once. The configuration holds as for `modprobe -b`.
+//! while the first modules are inserted; each modalias is looked up once. The
+//! configuration holds as for `modprobe -b`.
 
 mod drive;
 mod gather;
@@ -18,7 +19,7 @@ use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use crate::applets::{configuration, module_dir, wants_json, wants_trace};
+use crate::applets::{configuration, lacks_module_support, module_dir, wants_json, wants_trace};
 use crate::cli::{
     self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE,
     for_commands, jobs,
@@ -33,7 +34,6 @@ use crate::kernel::watch::Watch;
 use crate::output::{Level, Log};
 use crate::resolve::Sources;
 use crate::root::Root;
-use crate::state;
 use drive::Drive;
 use gather::Gathered;
 
@@ -115,7 +115,7 @@ fn run(args: &Args, log: &Log) -> Status {
     // The process ends with these: nothing is gained by giving them back.
     let modules = ManuallyDrop::new(modules);
     let config = ManuallyDrop::new(configuration(args, &modules, log));
-    if !modules.is_indexed() && state::has_module_support(&system) {
+    if !modules.is_indexed() && !lacks_module_support(args) {
         let directory = modules.path().display();
         let message = "no modules.dep.bin or modules.dep in";
         log.warning(format_args!("{message} {directory} (run depmod?)"));

@@ -27,7 +27,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Applet, Args, CONFIG, Opt, TRACE};
+use crate::cli::{Applet, Args, CONFIG, DIRNAME, Opt, SET_VERSION, TRACE};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::files;
@@ -36,6 +36,7 @@ use crate::kernel::linux;
 use crate::moddir::ModuleDir;
 use crate::output::{Level, Log, print};
 use crate::root::Root;
+use crate::state;
 
 /// What nanomod can be called as, in the order of help.
 static LINKS: &[&Applet] = &[
@@ -148,6 +149,14 @@ fn module_dir(
         None => self::release()?,
     };
     Ok(ModuleDir::new(&root, &release))
+}
+
+/// Whether that the running kernel takes no modules explains that there are none: those of
+/// another kernel or root are not there for another reason.
+#[cfg(any(feature = "modprobe", feature = "coldplug"))]
+fn lacks_module_support(args: &Args) -> bool {
+    let is_own = !args.has(&DIRNAME) && !args.has(&SET_VERSION);
+    is_own && !state::has_module_support(&Root::system())
 }
 
 /// The configuration for `modules` that the options of `args` ask for. What is wrong with

@@ -178,6 +178,7 @@ impl<'a> Gathered<'a> {
             let goal = plan::insert(self.sources, &self.state, target, options, &self.policy);
             let target = goal.target;
             match goal.verdict {
+                Verdict::Steps(steps) if self.is_refused_by_kernel(&steps, &target) => {}
                 Verdict::Steps(steps) => {
                     let wish = Wish { target, who: who.clone(), is_told: false };
                     self.goals.push(Goal { wish, steps, again: late });
@@ -193,6 +194,20 @@ impl<'a> Gathered<'a> {
             }
         }
         true
+    }
+
+    /// Whether the kernel itself will refuse what `target` takes. That is told to who wants to
+    /// know, and no failure: it is what the administrator wrote.
+    fn is_refused_by_kernel(&self, steps: &[Step], target: &ModuleName) -> bool {
+        let is_refused = |step: &&Step| self.sources.config.is_refused_by_kernel(&step.module);
+        let mut required = steps.iter().filter(|step| step.required);
+        let refused = required.find(is_refused);
+        if let Some(Step { module, .. }) = refused {
+            let error = Error::said(format!("'{target}' is left out"));
+            let note = format!("module_blacklist= on the kernel command line has '{module}'");
+            self.log.tell(Level::Notice, error.note(note));
+        }
+        refused.is_some()
     }
 
     fn refused(&mut self, error: Error, who: &Who) {

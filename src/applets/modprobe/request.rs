@@ -10,10 +10,8 @@ use super::{
     ALL, DRY_RUN, FIRST_TIME, IGNORE_COMMANDS, JSON, REMOVE, REMOVE_DEPENDENCIES, REMOVE_HOLDERS,
     SHOW_DEPENDS, USE_BLACKLIST,
 };
-use crate::applets::wants_json;
-use crate::cli::{
-    Args, DIRNAME, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, SET_VERSION, VERBOSE, for_commands,
-};
+use crate::applets::{lacks_module_support, wants_json};
+use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
 use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::json::Json;
@@ -229,9 +227,7 @@ impl Request<'_> {
         let directory = self.sources.modules.path().display();
         if !self.sources.modules.is_indexed() {
             let message = "no modules.dep.bin or modules.dep in";
-            // Another kernel's modules are not there for another reason.
-            let is_own = !self.args.has(&DIRNAME) && !self.args.has(&SET_VERSION);
-            let hint = match is_own && !state::has_module_support(&Root::system()) {
+            let hint = match lacks_module_support(self.args) {
                 true => state::NO_SUPPORT,
                 false => "run depmod?",
             };
