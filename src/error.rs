@@ -5,8 +5,8 @@
 //! and the kernel's own words. The errno sentences are glibc's, as these are
 //! what kmod prints, whatever libc this binary is linked with.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -54,7 +54,7 @@ impl Error {
 
     /// The file or directory `path` could not be read.
     pub fn reading(path: &Path, cause: impl Into<Cause>) -> Self {
-        Self::new(format!("could not read {}", path.display()), cause)
+        Self::new(format!("could not read {}", path.to_string_lossy()), cause)
     }
 
     /// A message that is complete as it stands.
@@ -96,7 +96,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Errno(errno) => match sentence(*errno) {
-                Some(sentence) => f.write_str(sentence),
+                Some(sentence) => f.write_str(&sentence),
                 None => write!(f, "Unknown error {}", *errno as i32),
             },
             Self::Text(text) => f.write_str(text),
@@ -125,16 +125,14 @@ impl From<&std::io::Error> for Cause {
 
 /// The number of `error`, or what comes near to it.
 pub fn errno(error: &std::io::Error) -> Errno {
-    match error.raw_os_error() {
-        Some(errno) => Errno::from_raw(errno),
-        // What std finds by itself: its own words would take all of its tables along.
-        None => match error.kind() {
-            ErrorKind::OutOfMemory => Errno::ENOMEM,
-            ErrorKind::UnexpectedEof => Errno::ENODATA,
-            // A file's name with a NUL in it.
-            _ => Errno::EINVAL,
-        },
-    }
+    // What std finds by itself is a file's name with a NUL in it. To ask it for its own words,
+    // or for the kind of an error, takes all of its tables along.
+    error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)
+}
+
+/// Whether the call is to be made again.
+pub fn is_interrupted(error: &std::io::Error) -> bool {
+    errno(error) == Errno::EINTR
 }
 
 impl From<String> for Cause {
@@ -241,12 +239,12 @@ const fn packed() -> [u8; packed_length()] {
     packed
 }
 
-fn sentence(errno: Errno) -> Option<&'static str> {
+fn sentence(errno: Errno) -> Option<Cow<'static, str>> {
     let mut rest = &PACKED[..];
     while let [number, length, texts @ ..] = rest {
         let (text, others) = texts.split_at_checked(usize::from(*length))?;
         if i32::from(*number) == errno as i32 {
-            return std::str::from_utf8(text).ok();
+            return Some(String::from_utf8_lossy(text));
         }
         rest = others;
     }
@@ -303,7 +301,7 @@ mod tests {
     #[test]
     fn every_sentence_is_found() {
         for (errno, text) in SENTENCES {
-            assert_eq!(sentence(*errno), Some(*text));
+            assert_eq!(sentence(*errno).as_deref(), Some(*text));
             assert!(*errno as i32 <= 255 && text.len() <= 255);
         }
         assert_eq!(sentence(Errno::UnknownErrno), None);

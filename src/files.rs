@@ -16,7 +16,7 @@ use nix::libc;
 use nix::sys::stat::Mode;
 
 use crate::entry::read_entries;
-use crate::error::Cause;
+use crate::error::{Cause, is_interrupted};
 use crate::format::compression::{self, Decompressor};
 use crate::format::text::number;
 use crate::large::Large;
@@ -163,7 +163,7 @@ pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
         match file.read(content.get_mut(length..).unwrap_or_default()) {
             Ok(0) => return Ok(length),
             Ok(count) => length += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_interrupted(&error) => {}
             Err(error) => return Err(error),
         }
     }

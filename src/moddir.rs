@@ -7,13 +7,14 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use crate::collect::Collect;
-use crate::error::{Cause, Error};
+use crate::error::{Cause, Error, errno};
 use crate::files;
 use crate::format::index::Index;
 use crate::format::pages::{Damage, Pages};
@@ -379,7 +380,7 @@ impl Table {
     /// The binary index; `None` where it is missing or empty.
     fn open_bin(&self, dir: &ModuleDir) -> Result<Option<Index<File>>, Cause> {
         let file = match files::open(&dir.path.join(self.bin)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if errno(&error) == Errno::ENOENT => return Ok(None),
             file => file?,
         };
         match file.metadata()?.len() {
@@ -404,7 +405,7 @@ impl Table {
 
     fn warn(&self, dir: &ModuleDir, what: String) {
         self.damaged.set(true);
-        let doing = format!("could not use {}", dir.path.join(self.bin).display());
+        let doing = format!("could not use {}", dir.path.join(self.bin).to_string_lossy());
         let error = Error::new(doing, what);
         let warning = match self.text(dir) {
             Some(_) => error.note(format!("reading {} instead", self.text)),

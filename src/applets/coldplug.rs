@@ -116,7 +116,7 @@ fn run(args: &Args, log: &Log) -> Status {
     let modules = ManuallyDrop::new(modules);
     let config = ManuallyDrop::new(configuration(args, &modules, log));
     if !modules.is_indexed() && !lacks_module_support(args) {
-        let directory = modules.path().display();
+        let directory = modules.path().to_string_lossy();
         let message = "no modules.dep.bin or modules.dep in";
         log.warning(format_args!("{message} {directory} (run depmod?)"));
     }
@@ -182,17 +182,14 @@ fn patience(args: &Args) -> Result<Patience, Error> {
 
 /// A decimal number of units of so many milliseconds, to the millisecond.
 fn duration(text: &[u8], unit: u64) -> Option<Duration> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(part) {
-        return None;
-    }
-    let mut milliseconds = number(whole.as_bytes(), 10)?.checked_mul(unit)?;
+    let (whole, part) =
+        text.split_at_checked(text.iter().position(|&c| c == b'.').unwrap_or(text.len()))?;
+    let mut milliseconds = number(whole, 10)?.checked_mul(unit)?;
     let mut worth = unit;
-    for digit in part.bytes() {
+    for digit in part.iter().skip(1) {
         worth /= 10;
-        milliseconds = milliseconds.checked_add(worth * u64::from(digit - b'0'))?;
+        milliseconds =
+            milliseconds.checked_add(worth * number(std::slice::from_ref(digit), 10)?)?;
     }
     Some(Duration::from_millis(milliseconds))
 }

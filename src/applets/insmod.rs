@@ -65,7 +65,7 @@ fn run(args: &Args, log: &Log) -> Status {
 
 /// The failure in kmod's words.
 fn explain(path: &Path, failure: &Failure) -> Error {
-    let file = path.display();
+    let file = path.to_string_lossy();
     let cause = match failure {
         Failure::File(_) => {
             return Error::new(format!("could not load module {file}"), failure);

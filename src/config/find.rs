@@ -2,13 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::error::{Cause, Error};
+use crate::error::{Cause, Error, errno};
 use crate::files::{self, Kind};
 use crate::root::Root;
 
@@ -58,13 +57,13 @@ impl Files {
             };
             if is_directory {
                 let message = "directories inside directories are not supported";
-                errors.push(Error::new(path.display().to_string(), message));
+                errors.push(Error::new(path.to_string_lossy().into_owned(), message));
             } else {
                 self.insert(name.to_vec(), path);
             }
         });
         match is_read {
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(error) if errno(&error) == Errno::ENOTDIR => {
                 self.insert(base_name(path), path.to_owned());
                 Ok(())
             }
@@ -90,7 +89,7 @@ impl Files {
 pub fn content(path: &Path, errors: &mut Vec<Error>) -> Option<Vec<u8>> {
     match files::read(path) {
         Ok(content) => Some(content),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) if errno(&error) == Errno::ENOENT => None,
         Err(error) => {
             errors.push(Error::reading(path, error));
             None

@@ -76,7 +76,7 @@ const WORDS: [(&[u8], Word); 10] = [
 fn directive(config: &mut Config, place: Place<'_>, word: &[u8], rest: &[u8]) -> Option<()> {
     let (name, word) = *WORDS.iter().find(|(name, _)| *name == word)?;
     if word == Word::Old {
-        let (name, path) = (String::from_utf8_lossy(name), place.source.display());
+        let (name, path) = (String::from_utf8_lossy(name), place.source.to_string_lossy());
         let message = format!("{path}: command {name} is deprecated and not parsed anymore");
         config.errors.push(Error::said(message));
         return Some(());

@@ -86,7 +86,7 @@ fn in_file(path: &Path, errors: &mut Vec<Error>, all: &mut Vec<Listed>) {
             all.push(Listed {
                 name,
                 options: options.trim_ascii().to_vec(),
-                place: format!("{} line {number}", path.display()),
+                place: format!("{} line {number}", path.to_string_lossy()),
             });
         }
     }

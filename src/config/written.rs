@@ -40,7 +40,7 @@ impl Place<'_> {
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.display().fmt(f)?;
+        f.write_str(&self.source.to_string_lossy())?;
         if self.line > 0 {
             write!(f, " line {}", self.line)?;
         }

@@ -9,6 +9,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::error::is_interrupted;
+
 /// Bytes at a time. A lookup touches about ten places that are far apart, so a
 /// larger block reads more and saves no system call.
 const BLOCK: usize = 4096;
@@ -79,7 +81,7 @@ impl<S: Source> Pages<S> {
             match self.source.read_at(rest, start + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_interrupted(&error) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -17,7 +17,7 @@ pub fn could_not_insert(name: &ModuleName, cause: impl Into<Cause>) -> Error {
 
 /// That no module of `modules` is called `name`.
 pub fn not_found(name: &[u8], modules: &ModuleDir) -> Error {
-    let (name, directory) = (String::from_utf8_lossy(name), modules.path().display());
+    let (name, directory) = (String::from_utf8_lossy(name), modules.path().to_string_lossy());
     Error::said(format!("Module {name} not found in directory {directory}"))
 }
 
@@ -49,7 +49,9 @@ pub fn failed(
         false => error,
     };
     let error = match &failed.cause {
-        Reason::Insert(path, Failure::File(_)) => error.note(format!("file: {}", path.display())),
+        Reason::Insert(path, Failure::File(_)) => {
+            error.note(format!("file: {}", path.to_string_lossy()))
+        }
         _ => error,
     };
     reason::add_for_step(error, failed, modules)

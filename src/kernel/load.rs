@@ -127,7 +127,7 @@ impl From<&Failure> for Cause {
 impl Route {
     /// The line of `-vv` about a module that was inserted.
     pub fn tell(&self, module: &ModuleName, path: &Path) -> String {
-        format!("inserted '{module}' from {}: {self}", path.display())
+        format!("inserted '{module}' from {}: {self}", path.to_string_lossy())
     }
 }
 

@@ -6,9 +6,12 @@
 //! nothing to tell.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use nix::errno::Errno;
+
+use crate::error::{errno, is_interrupted};
 use crate::files;
 use crate::format::text::number;
 use crate::root::Root;
@@ -37,12 +40,13 @@ const NAMELESS: [&[u8]; 6] = [
 
 /// How lines start in which the kernel says why it ended a process, on the machines that
 /// there are: its own fault there, or no memory.
-const FAULTS: [&[u8]; 9] = [
+const FAULTS: [&[u8]; 10] = [
     b"BUG: ",
     b"kernel BUG at ",
     b"Oops",
     b"Internal error: ",
     b"Unable to handle kernel ",
+    b"Unhandled fault: ",
     b"general protection fault",
     b"RIP: ",
     b"pc : ",
@@ -99,8 +103,8 @@ impl KernelLog {
                     }
                 }
                 // Older records were overwritten: the next read has the rest.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if errno(&error) == Errno::EPIPE => {}
+                Err(error) if is_interrupted(&error) => {}
                 // There is no newer one.
                 Err(_) => return,
             }

@@ -145,10 +145,11 @@ fn other_kernel(image: &[u8], words: &[String]) -> Option<String> {
         return None;
     }
     let module = ModuleElf::parse(image).ok()?;
-    let vermagic = String::from_utf8_lossy(module.value(b"vermagic")?).into_owned();
-    let release = String::from_utf8(release().ok()?).ok()?;
-    let built_for = vermagic.split(' ').next().unwrap_or_default();
-    (built_for != release).then(|| format!("file: for kernel {built_for}, not for {release}"))
+    let release = release().ok()?;
+    let built_for = module.value(b"vermagic")?.split(|&c| c == b' ').next()?;
+    let text = String::from_utf8_lossy;
+    (built_for != release)
+        .then(|| format!("file: for kernel {}, not for {}", text(built_for), text(&release)))
 }
 
 /// Which modules of the tree have the symbols that the kernel does not know.
@@ -165,7 +166,9 @@ fn providers(words: &[String], modules: &ModuleDir) -> Vec<String> {
     let tell = |(module, symbols): &(String, Vec<String>)| match module.as_str() {
         // Without the index nobody knows.
         "" if !modules.has_symbols() => None,
-        "" => Some(format!("no module of {} has {}", modules.path().display(), some(symbols))),
+        "" => {
+            Some(format!("no module of {} has {}", modules.path().to_string_lossy(), some(symbols)))
+        }
         module => Some(format!("module '{module}' has {}", some(symbols))),
     };
     providers.iter().filter_map(tell).vec()
@@ -238,10 +241,10 @@ fn named(words: &[String], text: &[u8]) -> Vec<String> {
 
 /// The first of `names`, and how many more there are.
 pub fn some(names: &[String]) -> String {
-    let shown: Vec<&str> = names.iter().take(NAMES).map(String::as_str).vec();
+    let shown = names.get(..NAMES).unwrap_or(names).join(", ");
     match names.len().saturating_sub(NAMES) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

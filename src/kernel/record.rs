@@ -86,8 +86,9 @@ impl Record {
             modules: self.modules,
         };
         let path = Path::new(file);
-        files::save(path, trace.document().as_bytes())
-            .map_err(|error| Error::new(format!("could not write {}", path.display()), error))
+        files::save(path, trace.document().as_bytes()).map_err(|error| {
+            Error::new(format!("could not write {}", path.to_string_lossy()), error)
+        })
     }
 }
 

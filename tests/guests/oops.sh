@@ -10,11 +10,11 @@
 stuck oopses_1 oopses_2 oopses_3 oopses_4 oopses_5 oopses_6 oopses_7
 new_log
 coldplug() { ending 20 /sbin/nanomod coldplug "$@"; }
-words='kernel: .*(BUG:|Oops|Unable to handle)'
+words='kernel: .*(BUG:|Oops|Unable to handle|Unhandled fault)'
 
 modprobe oopses_6
 check "modprobe alone is killed, and its shell is not" test $? -gt 128
-check "the kernel says why" sh -c 'dmesg | grep -qE "Oops|Unable to handle"'
+check "the kernel says why" sh -c 'dmesg | grep -qE "Oops|Unable to handle|Unhandled fault"'
 check "it stays half-way" not loaded oopses_6
 expect 0 "modprobe goes on to work" modprobe slow_4
 check "it is there" loaded slow_4

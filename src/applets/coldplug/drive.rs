@@ -412,7 +412,7 @@ impl<'a> Drive<'a> {
                 Err(error) => Error::new("could not lock the kernel", error),
                 Ok(()) => Error::said("could not lock the kernel"),
             };
-            self.log.error(error.note(path.display().to_string()));
+            self.log.error(error.note(path.to_string_lossy().into_owned()));
         }
         is_locked
     }

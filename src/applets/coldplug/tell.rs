@@ -12,15 +12,13 @@ use crate::format::text::lines;
 use crate::kernel::execute::Failed;
 use crate::kernel::explain;
 use crate::kernel::firmware::Firmware;
+use crate::kernel::reason;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
 use crate::plan::graph::Graph;
 use crate::plan::{Action, Step};
 use crate::resolve::{Sources, resolve};
 use crate::root::Root;
-
-/// How many of a kind are told in a line.
-const NAMES: usize = 8;
 
 /// How modaliases start of what is there to be known, and not to be driven: the firmware's
 /// own tables, the board, processors, and input, which has handlers.
@@ -62,10 +60,13 @@ impl Report<'_> {
         let idle = self.without_driver();
         let deferred = deferred(self.system);
         let mut status = self.status;
-        let modaliases = idle.iter().flat_map(|device| &device.modaliases);
-        let mut modaliases = modaliases.map(|modalias| text(modalias)).vec();
-        modaliases.sort();
-        modaliases.dedup();
+        let mut modaliases: Vec<String> = Vec::new();
+        for modalias in idle.iter().flat_map(|device| &device.modaliases) {
+            let modalias = text(modalias);
+            if let Err(place) = modaliases.binary_search(&modalias) {
+                modaliases.insert(place, modalias);
+            }
+        }
         let lacking = self.without_firmware();
         // A driver may name files of many devices: with one of them it may do.
         let none = lacking.iter().filter(|(_, firmware)| !firmware.has_any);
@@ -81,7 +82,7 @@ impl Report<'_> {
         ];
         let seconds = tenths(timeout.as_secs() * 1000 + u64::from(timeout.subsec_millis()));
         if is_missing {
-            let missing = self.missing.iter().map(|path| path.display().to_string());
+            let missing = self.missing.iter().map(|path| path.to_string_lossy().into_owned());
             let missing = missing.vec().join(", ");
             let error = Error::said(format!("{missing} did not come in {seconds} s"));
             log.error(clauses.into_iter().flatten().fold(error, Error::note));
@@ -151,7 +152,7 @@ impl Report<'_> {
                 ("missing", Json::texts(&firmware.missing)),
             ])
         });
-        let missing = self.missing.iter().map(|path| path.display().to_string());
+        let missing = self.missing.iter().map(|path| path.to_string_lossy().into_owned());
         let mut members = vec![
             ("status", Json::Number(self.status.code().into())),
             ("inserted", number(self.inserted.len() as u64)),
@@ -200,14 +201,7 @@ fn deferred(system: &Root) -> Vec<Vec<u8>> {
 }
 
 fn some(what: &str, names: Vec<String>) -> Option<String> {
-    if names.is_empty() {
-        return None;
-    }
-    let shown = names.get(..NAMES).unwrap_or(&names).join(", ");
-    Some(match names.len().saturating_sub(NAMES) {
-        0 => format!("{what} {shown}"),
-        more => format!("{what} {shown} and {more} more"),
-    })
+    (!names.is_empty()).then(|| format!("{what} {}", reason::some(&names)))
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -224,7 +224,7 @@ impl Request<'_> {
         if self.removes() {
             return Error::said(format!("Module {name} not found."));
         }
-        let directory = self.sources.modules.path().display();
+        let directory = self.sources.modules.path().to_string_lossy();
         if !self.sources.modules.is_indexed() {
             let message = "no modules.dep.bin or modules.dep in";
             let hint = match lacks_module_support(self.args) {
