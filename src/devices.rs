@@ -153,7 +153,8 @@ impl Walk<'_> {
         let says_more = match is_wordless {
             // What has a node has a driver, or is one's.
             true => has(MODALIAS) || files & (SUBSYSTEM | NODE | DRIVER) == SUBSYSTEM,
-            false => has(TREE),
+            // Without a subsystem, it is made up for a test, and has no more links.
+            false => has(TREE) || !has(SUBSYSTEM),
         };
         let mut bound = has(DRIVER);
         if has(UEVENT) && says_more && !is_of_tree(&modaliases) {
@@ -240,6 +241,7 @@ mod tests {
         write("pci0/c/uevent", "DRIVER=x\nMODALIAS=auxiliary:y.z\n");
         write("pci0/c/subsystem", "");
         write("pci0/d/uevent", "MODALIAS=not:a:device\n");
+        write("pci0/d/dev", "1:1\n");
         write("pci0/e/modalias", "\n");
         write("pci0/f/modalias", "\n");
         write("pci0/f/uevent", "MODALIAS=pci:f\n");
@@ -299,6 +301,7 @@ mod tests {
         }
         write("d/modalias", "spi:no-tree\n");
         write("d/uevent", tree);
+        write("d/subsystem", "");
         write("f/uevent", tree);
         write("f/subsystem", "");
         write("f/of_node/name", "");

@@ -50,6 +50,13 @@ expect 0 "it is waited for" coldplug --timeout 20 wants_device shows_wanted \
     --wait-for /sys/bus/platform/drivers/nanomod-wanted/nanomod-wanted.0
 once wants_device
 
+# By the time that devices are looked at, it is there.
+clean
+config "options shows_wanted after=100"
+expect 0 "it is there before devices are looked at" coldplug --lists-first --settle=500 \
+    wants_device shows_wanted slow_4
+once wants_device
+
 clean "options fails_first device=nanomod-further.1" \
     "options shows_further count=2 after=500 every=1000"
 expect 0 "the second device is the one" coldplug --settle=2500 shows_further

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 
-use super::gather::{Gathered, Who, Wish, from};
+use super::gather::{Gathered, Goal, Who, Wish, from};
 use super::tell::Report;
 use super::{APPLET, JSON, LISTS_FIRST, LOCK, Patience, WAIT_FOR};
 use crate::applets::{wants_json, wants_trace};
@@ -374,11 +374,21 @@ impl<'a> Drive<'a> {
     fn add(&mut self) -> bool {
         let goals = self.gathered.take();
         let any = !goals.is_empty();
-        for goal in goals {
-            self.queue.add(self.gathered.sources, goal.steps, goal.again);
-            self.wishes.push(goal.wish);
+        for Goal { wish, steps, again } in goals {
+            let again = again || self.is_what_was_missing(&wish);
+            self.queue.add(self.gathered.sources, steps, again);
+            self.wishes.push(wish);
         }
         any
+    }
+
+    /// Whether it is the first device for a driver that somebody else wanted, and that failed
+    /// before the device was looked at: it may have been for want of it.
+    fn is_what_was_missing(&self, wish: &Wish) -> bool {
+        let is_other = |other: &Wish| other.who == Who::Device && other.target == wish.target;
+        wish.who == Who::Device
+            && self.queue.plan().failure(&wish.target).is_some()
+            && !self.wishes.iter().any(is_other)
     }
 
     /// Tells which modules take their time: a machine that hangs at boot has no other
