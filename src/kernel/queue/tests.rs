@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::process::ExitStatus;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use nix::errno::Errno;
@@ -89,12 +90,17 @@ fn run(jobs: usize, refuses: &'static str, compressed: bool) -> (Vec<String>, Ve
     run_with(jobs, refuses, "", compressed)
 }
 
+/// A worker of one test would have the pipes of another's, whose end nobody would see then:
+/// the tests are threads of one process, which nanomod has not.
+static ALONE: Mutex<()> = Mutex::new(());
+
 fn run_with(
     jobs: usize,
     refuses: &'static str,
     kills: &'static str,
     compressed: bool,
 ) -> (Vec<String>, Vec<Report>) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let modules = dir.path().join("lib/modules/6.6");
     fs::create_dir_all(&modules).unwrap();
