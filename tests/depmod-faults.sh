@@ -3,9 +3,10 @@
 #
 # Has faults happen to nanomod's depmod with modules of a distribution kernel
 # (TREE/lib/modules/RELEASE, indexed by depmod): full disks, kills, calls of the
-# kernel that fail, damaged modules, several runs at once. Whatever happens, either it
-# says that all went well, and then the indexes are the right ones; or it fails with
-# words, the old indexes are still there, byte for byte, and nothing else is left.
+# kernel that fail, damaged modules, several runs at once. Whatever happens with --strict,
+# either it says that all went well, and then the indexes are the right ones; or it fails
+# with words, the old indexes are still there, byte for byte, and nothing else is left.
+# Without it, a module that can't be read is left out.
 # After a kill there may be old files beside new ones: then both modprobes find all
 # that is in both, and the next run puts everything right. Besides: modules in great
 # numbers, and with great numbers of symbols, as kmod indexes them.
@@ -275,7 +276,7 @@ traced() {
     inject=$1:$2:when=$3
     shift 3
     strace "$@" -q -o "$work/trace" -e trace="$calls" -e inject="$inject" \
-        "$binary" depmod -j 1 -b "$work/b" -o "$out" "$release"
+        "$binary" depmod --strict -j 1 -b "$work/b" -o "$out" "$release"
 }
 
 # killed_at CALLS LEAST: before each of these calls in turn, of which there are so many
@@ -394,8 +395,8 @@ unreadable() {
             restore
             status=0
             strace -f -q -o "$work/trace" -P "$file" -e trace="$1" \
-                -e inject="$1:error=$2:when=$when" "$binary" depmod -b "$work/b" -o "$out" \
-                "$release" >"$work/log" 2>"$work/err" || status=$?
+                -e inject="$1:error=$2:when=$when" "$binary" depmod --strict -b "$work/b" \
+                -o "$out" "$release" >"$work/log" 2>"$work/err" || status=$?
             grep -q INJECTED "$work/trace" || break 2
             # It may try again.
             [ "$status.$when" != "0.$turn" ] || ! is_new || continue
@@ -474,16 +475,27 @@ good=$(find "$work/b" -name '*.ko' -size +40k | sort | head -n 1)
 bad=$work/b/$below/kernel/damaged
 mkdir "$bad"
 
-# damaged NAME COMMAND...: the module that the command prints is refused
+# damaged NAME COMMAND...: the module that the command prints is named, and not in the index
 damaged() {
     file=$bad/$1
     shift
     "$@" >"$file"
     restore
-    fails "$file" timeout 60 "$binary" depmod -b "$work/b" -o "$out" "$release"
+    fails "$file" timeout 60 "$binary" depmod --strict -b "$work/b" -o "$out" "$release" &&
+        left_out "$file"
     result=$?
     rm "$file"
     return "$result"
+}
+
+# left_out FILE: all others are indexed
+left_out() {
+    status=0
+    timeout 60 "$binary" depmod -b "$work/b" -o "$out" "$release" >"$work/log" 2>"$work/err" ||
+        status=$?
+    [ "$status" -le 1 ] || complain "status $status" || return
+    grep -qF "$1" "$work/err" || complain "$1 is not named: $(head -n 1 "$work/err")" || return
+    is_new || complain "another set: $(head -n 1 "$work/diff")"
 }
 
 # packed COMMAND...: a good module, by this
@@ -523,7 +535,7 @@ both_damaged() {
     : >"$bad/one.ko"
     half cat "$good" >"$bad/other.ko"
     restore
-    fails "$bad/one.ko" index "$work/b" "$out" && said "$bad/other.ko"
+    fails "$bad/one.ko" index "$work/b" "$out" --strict && said "$bad/other.ko"
     result=$?
     rm "$bad/one.ko" "$bad/other.ko"
     return "$result"

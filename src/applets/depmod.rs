@@ -1,8 +1,8 @@
 //! `depmod`: makes the indexes by which modprobe finds modules, `modules.dep` and its
 //! kin, from the modules' files.
 //!
-//! find → order → read → depend → write → save. Whatever goes wrong on the way, the
-//! files that were there stay as they are.
+//! find → order → read → depend → write → save. What is no module, or can't be read, is left
+//! out; whatever else goes wrong on the way, the files that were there stay as they are.
 
 mod check;
 mod depend;
@@ -56,6 +56,7 @@ static SHOW: Opt =
 static PREFIX: Opt =
     Opt::value('P', "symbol-prefix", "CHAR", "What stands before symbols in this architecture");
 static WARN: Opt = Opt::switch('w', "warn", "Tell of aliases that come twice");
+static STRICT: Opt = Opt::long("strict", "Write nothing if any module can't be read");
 static JOBS: Opt = Opt::value('j', "jobs", "N", "Use N threads (default: one for each processor)");
 /// The parts that the index is made in, side by side.
 const PARTS: usize = 6;
@@ -99,6 +100,7 @@ are absolute, the indexes hold these alone.",
         &PREFIX,
         &WARN,
         &JOBS,
+        &STRICT,
         &VERBOSE,
         &DEPRECATED[0],
         &DEPRECATED[1],
@@ -200,8 +202,23 @@ impl<'a> Request<'a> {
         if !files.errors.is_empty() {
             return Err(files.errors);
         }
-        let modules = order::sort(files.found, &self.list("modules.order")?);
-        let contents = read::read(&modules, self.jobs, self.args.has(&ERRSYMS))?;
+        let found = order::sort(files.found, &self.list("modules.order")?);
+        let mut read = read::read(found, self.jobs, self.args.has(&ERRSYMS));
+        if !read.errors.is_empty() {
+            return Err(read.errors);
+        }
+        let mut strays = files.strays;
+        strays.append(&mut read.strays);
+        if self.args.has(&STRICT) && !(strays.is_empty() && read.damaged.is_empty()) {
+            strays.append(&mut read.damaged);
+            return Err(strays);
+        }
+        self.warn(&strays);
+        let mut status = Status::Success;
+        for damaged in read.damaged {
+            status = self.log.error(damaged.note("left out of the indexes"));
+        }
+        let (modules, contents) = (read.files, read.contents);
 
         let kernel = self.symbol_text()?;
         let symbols = self.kernel_symbols(kernel.as_ref());
@@ -221,7 +238,7 @@ impl<'a> Request<'a> {
         let graph = Graph::new(&contents, &symbols, self.prefix, self.jobs)
             .map_err(|circles| library.explain(&circles))?;
         let index = Index { library: &library, graph: &graph };
-        Ok(self.put(&self.files(&index)?))
+        Ok(status.merge(self.put(&self.files(&index)?)))
     }
 
     /// The files to index: those that are named, or all.

@@ -21,7 +21,7 @@ use std::iter;
 use std::ops::Range;
 
 use goblin::container::{Container, Ctx};
-use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SectionHeader};
+use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SHT_NOBITS, SectionHeader};
 use goblin::elf::sym::{STB_WEAK, st_bind, st_type};
 use goblin::elf::{Elf, Header};
 
@@ -183,8 +183,12 @@ impl<'a> ModuleElf<'a> {
         sections.0.retain(|section| wanted.contains(&name(section_names, section)));
 
         // Neighbours are read together.
-        let mut ranges: Vec<(u64, u64)> =
-            sections.iter().map(|s| (s.sh_offset, s.sh_offset.saturating_add(s.sh_size))).vec();
+        let is_there = |section: &&SectionHeader| section.sh_type != SHT_NOBITS;
+        let mut ranges: Vec<(u64, u64)> = sections
+            .iter()
+            .filter(is_there)
+            .map(|s| (s.sh_offset, s.sh_offset.saturating_add(s.sh_size)))
+            .vec();
         ranges.sort();
         let mut ranges = ranges.into_iter().peekable();
         while let Some((start, mut end)) = ranges.next() {
@@ -195,7 +199,7 @@ impl<'a> ModuleElf<'a> {
             }
             file.part(start, end - start);
         }
-        for section in &mut sections.0 {
+        for section in sections.0.iter_mut().filter(|section| section.sh_type != SHT_NOBITS) {
             let content = file.part(section.sh_offset, section.sh_size);
             let section_names = file.buffer().get(names.clone()).unwrap_or_default();
             let content =
@@ -212,6 +216,12 @@ impl<'a> ModuleElf<'a> {
         let mut headers = wanted.iter().filter_map(|name| Some((name, self.header(name)?)));
         let missing = headers.find(|(_, section)| content(self.image, section).is_none());
         missing.map_or(Ok(()), |(name, section)| Err(not_there(name, section)))
+    }
+
+    /// Whether what it says of itself was left out of the file, as where debug information
+    /// alone is kept (`objcopy --only-keep-debug`).
+    pub fn is_hollow(&self) -> bool {
+        self.header(MODINFO).is_some_and(|section| section.sh_type == SHT_NOBITS)
     }
 
     /// Whether it is a 64-bit file.
@@ -390,6 +400,9 @@ fn not_there(name: &[u8], section: &SectionHeader) -> String {
 }
 
 fn content<'a>(image: &'a [u8], section: &SectionHeader) -> Option<&'a [u8]> {
+    if section.sh_type == SHT_NOBITS {
+        return Some(&[]);
+    }
     let start = usize::try_from(section.sh_offset).ok()?;
     let end = start.checked_add(usize::try_from(section.sh_size).ok()?)?;
     image.get(start..end)

@@ -5,6 +5,7 @@
 //! ```text
 //! #!elf 64                  the class, 32 or 64; ` big` behind it: big-endian
 //! modinfo KEY=VALUE         a string of .modinfo
+//! hollow NAME               what this section has is said to be in another file
 //! version CRC NAME          a record of __versions
 //! extended CRC NAME         the same in __version_ext_crcs and _names
 //! export CRC NAME           symbol __crc_NAME, CRC in section __kcrctab
@@ -42,6 +43,7 @@ struct Shape {
 
 const MAGIC: &[u8] = b"#!elf ";
 const PROGBITS: u32 = 1;
+const NOBITS: u32 = 8;
 const SYMTAB: u32 = 2;
 const STRTAB: u32 = 3;
 const ABSOLUTE: u16 = 0xfff1;
@@ -75,6 +77,7 @@ fn module(text: &str) -> Result<Vec<u8>, String> {
             Some((u32::from_str_radix(crc.strip_prefix("0x")?, 16).ok()?, name))
         };
         match word {
+            "hollow" => section(&mut sections, rest).kind = NOBITS,
             "modinfo" => section(&mut sections, ".modinfo").bytes.extend(string(rest)),
             "string" => section(&mut sections, "__ksymtab_strings").bytes.extend(string(rest)),
             "needs" | "needs-weak" => {

@@ -3,7 +3,8 @@
 //! Directories are read in the order of names and links are followed, but not around
 //! in a circle. Of modules with one name an `override` counts, then the place that
 //! `search` names first, then the first that is found: `build` and `source`, which
-//! lead to the kernel's sources, and `exclude`d names are passed over.
+//! lead to the kernel's sources, and `exclude`d names are passed over. What is called like
+//! a module and can be none is a stray: it is told of, and passed over as well.
 
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
@@ -13,8 +14,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use crate::config::depmod_d::{DepmodConfig, Search};
-use crate::error::{Cause, Error};
+use crate::error::{Error, errno};
 use crate::files::{self, Entry, Kind};
 use crate::moddir::stem;
 use crate::name::ModuleName;
@@ -53,6 +56,8 @@ pub struct Files {
     pub found: Vec<Found>,
     /// What could not be read.
     pub errors: Vec<Error>,
+    /// What is called like a module, and is plainly none.
+    pub strays: Vec<Error>,
     /// What is odd.
     pub warnings: Vec<Error>,
     /// When a module or a directory with modules was changed last: seconds, and
@@ -67,6 +72,9 @@ pub fn named(directory: &Path, paths: &[OsString]) -> Files {
         if !path.is_absolute() {
             files.errors.push(Error::said(format!("{}: not absolute path.", path.display())));
             continue;
+        }
+        if let Err(error) = fs::metadata(path) {
+            files.errors.push(Error::reading(path, error));
         }
         let module = Found::new(path.to_owned(), directory);
         if let Some(known) = files.found.iter().find(|known| known.name == module.name) {
@@ -122,15 +130,22 @@ impl Walk<'_> {
             if !is_module && kind == Some(Kind::File) {
                 continue;
             }
+            let what = foreign(name.as_bytes(), is_module && kind != Some(Kind::Directory));
             let path = directory.join(name);
-            if let Err(error) = self.look_at(&path, kind, is_module) {
-                self.files.errors.push(Error::reading(&path, error));
+            if let Some(what) = what {
+                self.files.strays.push(no_module(&path, what));
+            } else if let Err(error) = self.look_at(&path, kind, is_module) {
+                let list = match kind.is_none() && is_lost(&path, &error) {
+                    true => &mut self.files.strays,
+                    false => &mut self.files.errors,
+                };
+                list.push(Error::reading(&path, error));
             }
         }
         Ok(())
     }
 
-    fn look_at(&mut self, path: &Path, kind: Option<Kind>, is_module: bool) -> Result<(), Cause> {
+    fn look_at(&mut self, path: &Path, kind: Option<Kind>, is_module: bool) -> io::Result<()> {
         let mut kind = kind;
         if kind.is_none() || self.with_times {
             let metadata = match fs::metadata(path) {
@@ -156,11 +171,13 @@ impl Walk<'_> {
             };
         }
         match kind {
-            Some(Kind::Directory) => return Ok(self.enter(path)?),
+            Some(Kind::Directory) => return self.enter(path),
             Some(Kind::File) if is_module => {
                 self.files.found.push(Found::new(path.to_owned(), self.directory));
             }
-            _ if is_module => return Err("not a regular file".into()),
+            _ if is_module => {
+                self.files.strays.push(no_module(path, "not a regular file"));
+            }
             _ => {}
         }
         Ok(())
@@ -217,6 +234,30 @@ impl Walk<'_> {
         }
         (by_override, place.or(builtin))
     }
+}
+
+/// That the file at `path` is called like a module, and is none, being `what`.
+pub fn no_module(path: &Path, what: &str) -> Error {
+    Error::new(format!("{} is no module", path.display()), what)
+}
+
+/// Why what is called `name` is not looked at: others than the kernel's build put it there.
+fn foreign(name: &[u8], is_module: bool) -> Option<&'static str> {
+    if name == b".debug" {
+        return Some("debug information");
+    }
+    let starts = [
+        (&b".wh."[..], "a mark in a container's layer"),
+        (b"._", "what macOS keeps of another file"),
+    ];
+    starts.into_iter().find(|(start, _)| is_module && name.starts_with(start)).map(|found| found.1)
+}
+
+/// Whether the link at `path` leads nowhere, or to where nothing may be read.
+fn is_lost(path: &Path, error: &io::Error) -> bool {
+    let lost = [Errno::ENOENT, Errno::ELOOP, Errno::ENOTDIR, Errno::EACCES, Errno::ENAMETOOLONG];
+    lost.contains(&errno(error))
+        && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// Whether the directory at `path` is one of those that lead there.

@@ -4,15 +4,20 @@
 //! Of a plain file only the sections that hold these are read. A compressed one has
 //! to be unpacked whole.
 
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
-use super::find::Found;
+use nix::errno::Errno;
+
+use super::find::{Found, no_module};
 use super::parallel::in_parallel;
 use crate::collect::Collect;
-use crate::error::{Cause, Error};
+use crate::error::{Cause, Error, errno};
 use crate::files;
 use crate::format::compression::{Decompressor, Kind};
 use crate::format::elf::{INDEXED, ModuleElf, Symbol};
+use crate::format::index::write::Refused;
 use crate::format::parts::Parts;
 
 /// Strings, each behind its length.
@@ -89,25 +94,85 @@ impl Contents {
     }
 }
 
-/// Reads `modules` on `jobs` threads, `with_checks` of their symbols. The errors name
-/// the files.
-pub fn read(
-    modules: &[Found],
-    jobs: usize,
-    with_checks: bool,
-) -> Result<Vec<Contents>, Vec<Error>> {
-    let limit = files::module_limit();
-    let results = in_parallel(jobs, modules.len(), |buffers: &mut Buffers, number| {
-        Some(buffers.read(modules.get(number)?, limit, with_checks))
-    });
-    let (mut all, mut errors) = (Vec::new(), Vec::new());
-    for (result, module) in results.into_iter().flatten().zip(modules) {
-        match result {
-            Ok(contents) => all.push(contents),
-            Err(cause) => errors.push(Error::reading(&module.path, cause)),
+/// What became of the files.
+#[derive(Default)]
+pub struct Modules {
+    /// The modules that could be read.
+    pub files: Vec<Found>,
+    /// What each of them says.
+    pub contents: Vec<Contents>,
+    /// Which files are plainly no modules.
+    pub strays: Vec<Error>,
+    /// Which ones are modules, and could not be read.
+    pub damaged: Vec<Error>,
+    /// Of which ones it could not be seen, for want of memory or open files.
+    pub errors: Vec<Error>,
+}
+
+/// Why there is nothing of a file.
+enum Trouble {
+    Stray(&'static str),
+    Damaged(Cause),
+    Error(Cause),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        match errno(&error) {
+            Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => Self::Error(error.into()),
+            _ => Self::Damaged(error.into()),
         }
     }
-    if errors.is_empty() { Ok(all) } else { Err(errors) }
+}
+
+impl From<String> for Trouble {
+    fn from(what: String) -> Self {
+        Self::Damaged(what.into())
+    }
+}
+
+/// Reads the modules in `files` on `jobs` threads, `with_checks` of their symbols. The
+/// errors name the files.
+pub fn read(files: Vec<Found>, jobs: usize, with_checks: bool) -> Modules {
+    let limit = files::module_limit();
+    let results = in_parallel(jobs, files.len(), |buffers: &mut Buffers, number| {
+        Some(buffers.read(files.get(number)?, limit, with_checks))
+    });
+    let mut modules = Modules::default();
+    for (result, file) in results.into_iter().flatten().zip(files) {
+        let path = &file.path;
+        match result {
+            Ok(contents) => {
+                modules.contents.push(contents);
+                modules.files.push(file);
+            }
+            Err(Trouble::Stray(what)) => {
+                modules.strays.push(no_module(path, what));
+            }
+            Err(Trouble::Damaged(cause)) => modules.damaged.push(Error::reading(path, cause)),
+            Err(Trouble::Error(cause)) => modules.errors.push(Error::reading(path, cause)),
+        }
+    }
+    modules
+}
+
+/// What a file starts with that stands for one that git-lfs keeps elsewhere.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// What the file that starts so is, if that is plainly no module.
+fn stray(start: &[u8]) -> Option<&'static str> {
+    match start {
+        [] => Some("an empty file"),
+        start if start.starts_with(POINTER) => {
+            Some("a pointer of git-lfs, and not what it points to")
+        }
+        _ => None,
+    }
+}
+
+/// The same, of one that has been read.
+fn hollow(elf: &ModuleElf<'_>) -> Option<&'static str> {
+    elf.is_hollow().then_some("debug information alone")
 }
 
 /// Room for a file, kept from one to the next.
@@ -122,15 +187,27 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn read(&mut self, module: &Found, limit: u64, with_checks: bool) -> Result<Contents, Cause> {
+    fn read(&mut self, module: &Found, limit: u64, with_checks: bool) -> Result<Contents, Trouble> {
+        if !module.name.as_bytes().is_ascii() {
+            return Err(Refused::Key.to_string().into());
+        }
         let file = files::open(&module.path)?;
-        let kind = files::kind(&file)?;
+        let mut start = [0; POINTER.len()];
+        let length = file.read_at(&mut start, 0)?;
+        let start = start.get(..length).unwrap_or_default();
+        if let Some(what) = stray(start) {
+            return Err(Trouble::Stray(what));
+        }
+        let kind = Kind::of(start);
         if kind == Kind::Plain && !with_checks {
             let length = file.metadata()?.len();
             let mut parts = Parts::new(file, length, &mut self.parts);
             return match ModuleElf::gather(&mut parts, &INDEXED) {
-                Ok(elf) => Ok(contents(&elf, &mut self.lists, &mut self.undefined, with_checks)),
-                Err(what) => Err(parts.error().map_or(what.into(), Cause::from)),
+                Ok(elf) => match hollow(&elf) {
+                    Some(what) => Err(Trouble::Stray(what)),
+                    None => Ok(contents(&elf, &mut self.lists, &mut self.undefined, with_checks)),
+                },
+                Err(what) => Err(parts.error().map_or(what.into(), Trouble::from)),
             };
         }
         let length = files::read_into(&file, &mut self.file)?;
@@ -143,6 +220,9 @@ impl Buffers {
             }
         };
         let elf = ModuleElf::parse(image)?;
+        if let Some(what) = hollow(&elf) {
+            return Err(Trouble::Stray(what));
+        }
         elf.check(&INDEXED)?;
         Ok(contents(&elf, &mut self.lists, &mut self.undefined, with_checks))
     }

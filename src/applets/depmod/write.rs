@@ -105,9 +105,8 @@ impl Index<'_> {
                     known.push(folded.clone());
                 }
                 if let Err(why) = index.insert(folded, name, rank) {
-                    let alias = String::from_utf8_lossy(alias);
-                    let warning = Error::new(format!("ignoring alias '{alias}'"), why.to_string());
-                    warnings.push(warning.note(module.path.display().to_string()));
+                    let path = module.path.display().to_string();
+                    warnings.push(ignored("alias", alias, why).note(path));
                 }
             }
         }
@@ -117,6 +116,7 @@ impl Index<'_> {
 
     /// `modules.symbols` and its binary form.
     pub fn symbols(&self) -> Result<Made, Error> {
+        let mut warnings = Vec::new();
         let mut all: Vec<(&[u8], usize)> = self
             .library
             .symbols
@@ -130,12 +130,13 @@ impl Index<'_> {
             let Some(module) = self.library.modules.get(owner) else { continue };
             let key = [b"symbol:", name].concat();
             line(&mut text, &[b"alias", &key, module.name.as_bytes()]);
-            index.insert(key, module.name.as_bytes(), owner as u32).map_err(|why| {
-                refused("modules.symbols.bin", why).note(module.path.display().to_string())
-            })?;
+            if let Err(why) = index.insert(key, module.name.as_bytes(), owner as u32) {
+                let path = module.path.display().to_string();
+                warnings.push(ignored("symbol", name, why).note(path));
+            }
         }
         let bin = finish("modules.symbols.bin", index)?;
-        Ok((vec![("modules.symbols", text), bin], Vec::new()))
+        Ok((vec![("modules.symbols", text), bin], warnings))
     }
 
     /// `modules.softdep`, `modules.weakdep` and `modules.devname`.
@@ -221,9 +222,9 @@ pub fn builtins(path: &Path, builtin: &[u8]) -> Result<Made, Error> {
         if line.first().is_some_and(u8::is_ascii_alphabetic) {
             let name = ModuleName::from_path(line).as_bytes().to_vec();
             let place = || format!("{} line {number}", path.display());
-            index
-                .insert(name, &b""[..], 0)
-                .map_err(|why| refused("modules.builtin.bin", why).note(place()))?;
+            if let Err(why) = index.insert(name.clone(), &b""[..], 0) {
+                warnings.push(ignored("module", &name, why).note(place()));
+            }
         } else if !line.is_empty() {
             let line = String::from_utf8_lossy(line);
             let warning = format!("{} line {number}: ignoring '{line}'", path.display());
@@ -243,9 +244,9 @@ pub fn builtin_aliases(path: &Path, modinfo: &[u8]) -> Result<Made, Error> {
             warnings.push(unmatched(alias).note(path.display().to_string()));
             continue;
         };
-        index.insert(folded, name, 0).map_err(|why| {
-            refused("modules.builtin.alias.bin", why).note(path.display().to_string())
-        })?;
+        if let Err(why) = index.insert(folded, name, 0) {
+            warnings.push(ignored("alias", alias, why).note(path.display().to_string()));
+        }
     }
     Ok((vec![finish("modules.builtin.alias.bin", index)?], warnings))
 }
@@ -257,6 +258,12 @@ fn line(text: &mut Vec<u8>, words: &[&[u8]]) {
 
 fn unmatched(alias: &[u8]) -> Error {
     Error::said(format!("Unmatched bracket in {}", String::from_utf8_lossy(alias)))
+}
+
+/// That no index can hold `name`.
+fn ignored(what: &str, name: &[u8], why: Refused) -> Error {
+    let name = String::from_utf8_lossy(name);
+    Error::new(format!("ignoring {what} '{name}'"), why.to_string())
 }
 
 fn finish(name: &'static str, index: IndexWriter<'_>) -> Result<File, Error> {
