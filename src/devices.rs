@@ -75,13 +75,13 @@ const TREE: u8 = 16;
 const DRIVER: u8 = 32;
 
 /// Calls `found` for each device that says which drivers it wants, sorted by where they
-/// are.
-pub fn walk(system: &Root, found: &mut dyn FnMut(Device)) {
+/// are, but for those at a path that `is_known`: nothing of them is kept in memory.
+pub fn walk(system: &Root, is_known: &dyn Fn(&[u8]) -> bool, found: &mut dyn FnMut(Device)) {
     let start = system.join("/sys");
     let start = start.as_os_str().as_bytes();
     let path = Large([start, b"/devices"].concat());
     let (names, content) = Default::default();
-    Walk { start: start.len(), path, names, content, found }.descend(0);
+    Walk { start: start.len(), path, names, content, is_known, found }.descend(0);
 }
 
 struct Walk<'a> {
@@ -93,6 +93,7 @@ struct Walk<'a> {
     names: Large<u8>,
     /// The file that was read last.
     content: Large<u8>,
+    is_known: &'a dyn Fn(&[u8]) -> bool,
     found: &'a mut dyn FnMut(Device),
 }
 
@@ -100,7 +101,9 @@ impl Walk<'_> {
     fn descend(&mut self, depth: usize) {
         let (length, first) = (self.path.len(), self.names.len());
         let files = self.files();
-        let (modaliases, bound) = self.modaliases(files);
+        let is_known = (self.is_known)(self.path.get(self.start..).unwrap_or_default());
+        let (modaliases, bound) =
+            if is_known { Default::default() } else { self.modaliases(files) };
         let path = self.path.get(self.start..).unwrap_or_default();
         let is_leaf = depth == DEPTH
             || SILENT.contains(&path)
@@ -255,7 +258,7 @@ mod tests {
         write("virtual/tty/tty1/modalias", "no\n");
         write("virtual/dmi/id/modalias", "dmi:x\n");
         let mut found = Vec::new();
-        walk(&Root::new(dir.path()), &mut |device| found.push(device));
+        walk(&Root::new(dir.path()), &|_| false, &mut |device| found.push(device));
         let found: Vec<_> = found
             .iter()
             .map(|device| {
@@ -306,7 +309,9 @@ mod tests {
         write("f/subsystem", "");
         write("f/of_node/name", "");
         let mut found = Vec::new();
-        walk(&Root::new(dir.path()), &mut |device| found.push((device.modaliases, device.bound)));
+        walk(&Root::new(dir.path()), &|_| false, &mut |device| {
+            found.push((device.modaliases, device.bound))
+        });
         let expected = [
             (&["spi:m95", "of:NeepromT(null)Cacme,m_95Cst,m95"][..], false),
             (&["spi:x", "of:NeepromTromCacme,m_95Cst,m95"], false),

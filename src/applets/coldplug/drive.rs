@@ -206,7 +206,7 @@ impl<'a> Drive<'a> {
     /// Looks at all devices. The first drivers are inserted while the last devices are still
     /// looked at.
     fn look_at_devices(&mut self) {
-        devices::walk(self.system, &mut |device| {
+        devices::walk(self.system, &|_| false, &mut |device| {
             self.gathered.device(&device.path, device.modaliases, false);
             if self.add() {
                 self.queue.wait(None, Duration::ZERO);

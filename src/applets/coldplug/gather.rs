@@ -110,9 +110,17 @@ impl<'a> Gathered<'a> {
     pub fn hardware(&mut self, late: bool) -> bool {
         self.has_looked = true;
         let mut any = false;
-        devices::walk(self.system, &mut |device| {
+        let mut known = std::mem::take(&mut self.devices);
+        let is_known =
+            |path: &[u8]| known.binary_search_by(|other| other.as_slice().cmp(path)).is_ok();
+        devices::walk(self.system, &is_known, &mut |device| {
             any |= self.device(&device.path, device.modaliases, late);
         });
+        for path in self.devices.drain(..) {
+            let place = known.binary_search(&path).unwrap_or_else(|place| place);
+            known.insert(place, path);
+        }
+        self.devices = known;
         any
     }
 
