@@ -111,13 +111,12 @@ impl<'a> Gathered<'a> {
         self.has_looked = true;
         let mut any = false;
         let mut known = std::mem::take(&mut self.devices);
-        let is_known =
-            |path: &[u8]| known.binary_search_by(|other| other.as_slice().cmp(path)).is_ok();
+        let is_known = |path: &[u8]| find(&known, path).is_ok();
         devices::walk(self.system, &is_known, &mut |device| {
             any |= self.device(&device.path, device.modaliases, late);
         });
         for path in self.devices.drain(..) {
-            let place = known.binary_search(&path).unwrap_or_else(|place| place);
+            let place = find(&known, &path).unwrap_or_else(|place| place);
             known.insert(place, path);
         }
         self.devices = known;
@@ -127,7 +126,7 @@ impl<'a> Gathered<'a> {
     /// Adds what the device at `path` wants, if it is new; whether it is. A `late` one may be
     /// what a driver was missing.
     pub fn device(&mut self, path: &[u8], modaliases: Vec<Vec<u8>>, late: bool) -> bool {
-        let Err(place) = self.devices.binary_search_by(|other| other.as_slice().cmp(path)) else {
+        let Err(place) = find(&self.devices, path) else {
             return false;
         };
         self.devices.insert(place, path.to_vec());
@@ -148,7 +147,7 @@ impl<'a> Gathered<'a> {
 
     /// Forgets the device at `path`, which is gone: what comes there is new.
     pub fn forget(&mut self, path: &[u8]) {
-        if let Ok(place) = self.devices.binary_search_by(|other| other.as_slice().cmp(path)) {
+        if let Ok(place) = find(&self.devices, path) {
             self.devices.remove(place);
         }
     }
@@ -228,6 +227,11 @@ impl<'a> Gathered<'a> {
             self.status = Status::Failure;
         }
     }
+}
+
+/// Where `path` is in the sorted `devices`, or would be.
+fn find(devices: &[Vec<u8>], path: &[u8]) -> Result<usize, usize> {
+    devices.binary_search_by(|other| other.as_slice().cmp(path))
 }
 
 /// Says who wanted it, if that is not plain.
