@@ -56,7 +56,7 @@ fn run(args: &Args, log: &Log) -> Status {
         }
         Err(failure) => {
             let name = reason::name(path).ok().flatten().unwrap_or(name);
-            let words = kernel.log_since_mark(name.as_bytes(), false);
+            let words = kernel.log_since_mark(name.as_bytes(), None);
             let modules = ModuleDir::new(&Root::system(), &release().unwrap_or_default());
             log.error(reason::add(explain(path, &failure), path, &failure, &words, &modules))
         }

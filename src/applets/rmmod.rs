@@ -107,6 +107,6 @@ fn remove(kernel: &Linux, operand: &OsStr, name: &ModuleName, force: bool) -> Re
             return Error::new(format!("could not remove module {subject}"), NO_SUPPORT);
         }
         Error::new(format!("could not remove module {subject}"), errno)
-            .kernel(&kernel.log_since_mark(name.as_bytes(), false))
+            .kernel(&kernel.log_since_mark(name.as_bytes(), None))
     })
 }

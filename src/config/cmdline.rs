@@ -16,7 +16,7 @@
 use std::path::Path;
 
 use super::Config;
-use super::written::{List, NO_NAME, Place, unquoted};
+use super::written::{List, NO_NAME, Place, items, unquoted};
 use crate::name::fold_alias;
 
 /// Who says what is said here.
@@ -33,13 +33,27 @@ const LISTS: [(&[u8], List); 4] = [
 /// Reads `line`, the content of `/proc/cmdline`, into `config`.
 pub fn parse(config: &mut Config, line: &[u8]) {
     let place = Place { source: Path::new(SOURCE), line: 0 };
+    let (mut refusal, mut is_for_init) = (None, false);
     for word in words(line) {
         let (key, assignment) = key_and_assignment(word);
+        is_for_init |= word == b"--";
         let is_open = word.iter().filter(|&&c| c == b'"').count() % 2 == 1;
         if is_open {
             config.errors.push(place.tell("no end of the quotes in", word));
         }
         if let Some((_, list)) = LISTS.iter().find(|(name, _)| *name == unquoted(key)) {
+            if *list == List::Refused {
+                if is_for_init {
+                    continue;
+                }
+                // Whoever wrote it wants the module away: here it counts all the same.
+                if let Some(before) = refusal.replace(word) {
+                    config
+                        .errors
+                        .push(place.tell("the kernel takes a later list in place of", before));
+                }
+                tell_exactly(config, value(word), place);
+            }
             let is_any = config.add_list(*list, assignment.get(1..).unwrap_or_default(), place);
             // An empty list of all others says nothing.
             if !is_any && *list == List::Deny {
@@ -54,6 +68,30 @@ pub fn parse(config: &mut Config, line: &[u8]) {
             None => config.errors.push(place.tell(NO_NAME, module)),
         }
     }
+}
+
+/// Tells what the kernel passes over in `list`, as it compares byte for byte
+/// (`blacklisted` in `kernel/module/main.c`).
+fn tell_exactly(config: &mut Config, list: &[u8], place: Place<'_>) {
+    for written in list.split(|&c| c == b',').filter(|written| !written.is_empty()) {
+        for meant in items(written, b"") {
+            if let Some(meant) = fold_alias(&meant).filter(|meant| meant != written) {
+                let meant = String::from_utf8_lossy(&meant);
+                let what = format!("the kernel compares byte for byte: write {meant} for");
+                config.errors.push(place.tell(&what, written));
+            }
+        }
+    }
+}
+
+/// The value of a word as the kernel takes it.
+fn value(word: &[u8]) -> &[u8] {
+    let (_, assignment) = key_and_assignment(word);
+    let value = assignment.get(1..).unwrap_or_default();
+    let inner = value.strip_prefix(b"\"");
+    let is_quoted = inner.is_some() || word.starts_with(b"\"");
+    let value = inner.unwrap_or(value);
+    value.strip_suffix(b"\"").filter(|_| is_quoted).unwrap_or(value)
 }
 
 /// The words of a kernel command line.
@@ -99,6 +137,7 @@ fn option<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::Collect;
     use crate::name::ModuleName;
 
     fn config(line: &str) -> Config {
@@ -155,7 +194,11 @@ mod tests {
                     assert!(listed, "{line} {module}");
                 }
                 let is_open = list.matches('"').count() == 1;
-                assert_eq!(config.errors.len(), usize::from(is_open), "{line}");
+                let told = config.errors.iter().map(ToString::to_string);
+                let is_told = |text: &String| text.contains("byte for byte");
+                let (exactly, rest): (Vec<_>, Vec<_>) = told.partition(is_told);
+                assert_eq!(!exactly.is_empty(), word.starts_with("module"), "{line}");
+                assert_eq!(rest.len(), usize::from(is_open), "{line}");
             }
         }
     }
@@ -167,6 +210,38 @@ mod tests {
             assert!(config.is_blacklisted(&name(module)));
         }
         assert_eq!(config.options(&name("modprobe"), None), b"x=1");
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_told_where_it_reads_the_words_in_another_way() {
+        for (line, refused, told) in [
+            ("module_blacklist=a,snd_hda", &["a", "snd_hda"][..], &[][..]),
+            ("module-blacklist=\"a,b\"", &["a", "b"], &[]),
+            ("\"module_blacklist=a,b\" c", &["a", "b"], &[]),
+            ("module_blacklist=a -- module_blacklist=b", &["a"], &[]),
+            ("module_blacklist=a,,b,", &["a", "b"], &[]),
+            (
+                "module_blacklist=snd-hda",
+                &["snd_hda"],
+                &["the kernel compares byte for byte: write snd_hda for 'snd-hda'"],
+            ),
+            (
+                "module_blacklist=/x/b.ko",
+                &["b"],
+                &["the kernel compares byte for byte: write b for '/x/b.ko'"],
+            ),
+            (
+                "module_blacklist=a module-blacklist=b",
+                &["a", "b"],
+                &["the kernel takes a later list in place of 'module_blacklist=a'"],
+            ),
+        ] {
+            let config = config(line);
+            assert_eq!(config.refused, refused.iter().map(|one| name(one)).vec(), "{line}");
+            let errors = config.errors.iter().map(ToString::to_string).vec();
+            let told = told.iter().map(|text| format!("{SOURCE}: {text}")).vec();
+            assert_eq!(errors, told, "{line}");
+        }
     }
 
     #[test]

@@ -23,7 +23,6 @@ use find::Files;
 use written::{NO_NAME, Place};
 
 use crate::error::Error;
-use crate::files;
 use crate::name::{ModuleName, glob};
 use crate::root::Root;
 
@@ -112,7 +111,7 @@ impl Config {
     }
 
     fn add_command_line(&mut self, system: &Root) {
-        if let Ok(line) = files::read(&system.join("/proc/cmdline")) {
+        if let Some(line) = find::content(&system.join("/proc/cmdline"), &mut self.errors) {
             cmdline::parse(self, &line);
         }
     }
@@ -229,6 +228,17 @@ mod tests {
         let config = Config::load(&Root::new(dir.path()), &[], dir.path());
         assert_eq!(config.options(&ModuleName::new(b"m"), None), b"lib_a=1 etc_b=1 boot=1");
         assert!(config.errors.is_empty());
+    }
+
+    #[test]
+    fn a_command_line_that_cant_be_read_is_told_as_it_may_deny_modules() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::of_command_line(&Root::new(dir.path()));
+        assert!(config.errors.is_empty(), "without /proc there is none");
+        fs::create_dir_all(dir.path().join("proc/cmdline")).unwrap();
+        let config = Config::of_command_line(&Root::new(dir.path()));
+        let told = config.errors[0].to_string();
+        assert!(told.ends_with("proc/cmdline: Is a directory"), "{told}");
     }
 
     #[test]

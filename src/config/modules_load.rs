@@ -48,6 +48,7 @@ pub struct Listed {
 /// names, `/etc/modules`. What could not be read is told in `errors`.
 pub fn listed(system: &Root, initramfs: bool, errors: &mut Vec<Error>) -> Vec<Listed> {
     let mut all = Vec::new();
+    // That it can't be read was told: the configuration is there, too.
     if let Ok(line) = files::read(&system.join("/proc/cmdline")) {
         on_command_line(&line, initramfs, &mut all);
     }
@@ -80,8 +81,7 @@ fn in_file(path: &Path, errors: &mut Vec<Error>, all: &mut Vec<Listed>) {
     let Some(text) = content(path, errors) else { return };
     for (number, line) in lines(&text) {
         let line = without_comment(&line, b"#;");
-        let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
-        let (names, options) = line.split_at_checked(end).unwrap_or_default();
+        let (names, options) = line.split_at_checked(end_of_names(line)).unwrap_or_default();
         for name in items(names, ALIAS) {
             all.push(Listed {
                 name,
@@ -90,6 +90,23 @@ fn in_file(path: &Path, errors: &mut Vec<Error>, all: &mut Vec<Listed>) {
             });
         }
     }
+}
+
+/// Where the names of `line` end, and the parameters begin: there is one name, unless commas
+/// or quotes, which no parameter begins or ends with, say that there are more.
+fn end_of_names(line: &[u8]) -> usize {
+    let mut end = 0;
+    for word in line.split_inclusive(u8::is_ascii_whitespace) {
+        let text = word.trim_ascii();
+        let is_sign = |c: Option<&u8>| c.is_some_and(|c| matches!(c, b',' | b'"' | b'\''));
+        let is_more = (is_sign(text.first()) || is_sign(text.last())) && !text.contains(&b'=');
+        let is_behind_comma = line.get(..end).unwrap_or_default().trim_ascii_end().ends_with(b",");
+        if end > 0 && !text.is_empty() && !is_more && !is_behind_comma {
+            break;
+        }
+        end += word.len();
+    }
+    end
 }
 
 #[cfg(test)]
@@ -108,7 +125,8 @@ mod tests {
         write("proc/cmdline", "quiet modules_load=a,b rd.modules-load=\"c,d\" x.modules_load=no\n");
         write(
             "etc/modules-load.d/20.conf",
-            "# no\n; no\n\n  snd-x  \nloop max_loop=8 max_part=1\n",
+            "# no\n; no\n\n  snd-x  \nloop max_loop=8 max_part=1\n\
+             e, f\n\"g\" 'h' p=1\n\"i  j\"\tq\nk ,l , m,n flag\no p=\"x y\" q=',' r\n",
         );
         write("usr/lib/modules-load.d/10.conf", "first\n");
         write("usr/lib/modules-load.d/20.conf", "masked\n");
@@ -123,7 +141,23 @@ mod tests {
             (listed.iter().map(line).collect::<Vec<_>>(), listed)
         };
         let (lines, listed) = list(true);
-        let files = ["first ", "snd-x ", "loop max_loop=8 max_part=1", "last p=1"];
+        let files = [
+            "first ",
+            "snd-x ",
+            "loop max_loop=8 max_part=1",
+            "e ",
+            "f ",
+            "g p=1",
+            "h p=1",
+            "i q",
+            "j q",
+            "k flag",
+            "l flag",
+            "m flag",
+            "n flag",
+            "o p=\"x y\" q=',' r",
+            "last p=1",
+        ];
         assert_eq!(lines, [&["a ", "b ", "c ", "d "][..], &files].concat());
         assert!(listed[5].place.ends_with("etc/modules-load.d/20.conf line 4"));
         assert_eq!(list(false).0, [&["a ", "b "][..], &files].concat());

@@ -4,19 +4,19 @@
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::ptr::{null, null_mut};
+use std::ptr::null;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
 
-/// Makes a copy of this process, which has no thread but the one that calls; whether this
-/// is the copy. That one ends by [`exit`].
-pub fn fork() -> Result<bool, Errno> {
+/// Makes a copy of this process, which has no thread but the one that calls; the copy's
+/// number, which is none in the copy. That one ends by [`exit`].
+pub fn fork() -> Result<Option<c_int>, Errno> {
     match new_process() {
         -1 => Err(Errno::last()),
-        pid => Ok(pid == 0),
+        pid => Ok((pid != 0).then_some(pid as c_int)),
     }
 }
 
@@ -148,10 +148,22 @@ pub fn uptime() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Takes what the kernel keeps of copies that have ended.
-pub fn reap() {
-    // SAFETY: no status is asked for.
-    while unsafe { libc::waitpid(-1, null_mut(), libc::WNOHANG) } > 0 {}
+/// How long [`reap`] waits: one that the kernel kills has closed its files a moment before
+/// it has ended, and some of those never end.
+const END: Duration = Duration::from_millis(20);
+
+/// The status of copy `pid`, whose files are closed, as `wait(2)` has it; none where it has
+/// not ended.
+pub fn reap(pid: c_int) -> Option<c_int> {
+    let mut status = 0;
+    for _ in 0..END.as_millis() {
+        // SAFETY: there is room for the status.
+        if unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } == pid {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    None
 }
 
 /// Lets go of the caller's streams, so that whoever reads from them until they are closed

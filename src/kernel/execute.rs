@@ -212,7 +212,7 @@ pub fn perform<'a>(
     result.map_err(|cause| Failed {
         module: step.module.clone(),
         cause,
-        kernel: kernel.log_since_mark(step.module.as_bytes(), false),
+        kernel: kernel.log_since_mark(step.module.as_bytes(), None),
     })
 }
 

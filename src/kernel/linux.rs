@@ -114,7 +114,7 @@ impl Kernel for Linux {
         }
     }
 
-    fn log_since_mark(&self, name: &[u8], killed: bool) -> Vec<String> {
+    fn log_since_mark(&self, name: &[u8], killed: Option<i32>) -> Vec<String> {
         self.log().map(|mut log| log.since_mark(name, killed)).unwrap_or_default()
     }
 

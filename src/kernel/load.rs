@@ -80,7 +80,12 @@ pub enum Failure {
     /// Flags were asked for that `init_module` does not know.
     NoFlags,
     /// The worker that inserted it did not live to say what came of it.
-    Killed,
+    Killed {
+        /// The kernel says that it was a fault of its own.
+        by_kernel: bool,
+        /// How it ended, where that is known.
+        how: Option<String>,
+    },
 }
 
 /// What a driver's init returns that wants to be called again when there are more devices
@@ -119,7 +124,11 @@ impl From<&Failure> for Cause {
             }
             Failure::NoModules => state::NO_SUPPORT.into(),
             Failure::NoFlags => "force needs finit_module, which this kernel lacks".into(),
-            Failure::Killed => "the kernel killed the worker: see its log".into(),
+            Failure::Killed { by_kernel: true, .. } => {
+                "the kernel killed the worker: see its log".into()
+            }
+            Failure::Killed { how: Some(how), .. } => format!("its worker was {how}").into(),
+            Failure::Killed { .. } => "its worker has ended".into(),
         }
     }
 }
@@ -190,13 +199,10 @@ impl Prepared {
             let image = files::decompressed(self.kind, &content)
                 .map_err(|failure| Failure::Compression(failure.to_string()))?;
             drop(content);
-            self.image = Some(match kernel.memfd_create() {
-                Err(_) => Image::Bytes(image),
-                Ok(mut memory) => {
-                    memory.write_all(&image).map_err(no_room)?;
-                    Image::File(memory)
-                }
-            });
+            let file = kernel.memfd_create().ok();
+            // Where there are none, or none so large, it goes to the kernel as it is.
+            let file = file.filter(|mut file| file.write_all(&image).is_ok());
+            self.image = Some(file.map_or(Image::Bytes(image), Image::File));
             Ok(())
         })
     }
@@ -315,6 +321,8 @@ mod tests {
     struct Fake {
         compression: &'static str,
         memfd: bool,
+        /// Whether there is room in it.
+        room: bool,
         modules: bool,
         answers: RefCell<Vec<Result<(), Errno>>>,
         calls: RefCell<Vec<String>>,
@@ -323,7 +331,14 @@ mod tests {
     impl Fake {
         fn new(compression: &'static str, answers: &[Result<(), Errno>]) -> Self {
             let answers = RefCell::new(answers.iter().rev().copied().collect());
-            Self { compression, memfd: true, modules: true, answers, calls: RefCell::default() }
+            Self {
+                compression,
+                memfd: true,
+                room: true,
+                modules: true,
+                answers,
+                calls: RefCell::default(),
+            }
         }
 
         fn answer(&self, call: String) -> Result<(), Errno> {
@@ -356,6 +371,9 @@ mod tests {
         fn memfd_create(&self) -> Result<File, Errno> {
             if !self.memfd {
                 return Err(Errno::ENOSYS);
+            }
+            if !self.room {
+                return Ok(File::open("/dev/null").unwrap());
             }
             Ok(tempfile::tempfile().unwrap())
         }
@@ -410,6 +428,11 @@ mod tests {
 
         let mut kernel = Fake::new("", &[]);
         kernel.memfd = false;
+        let (route, calls) = run(&kernel, GZIP, none);
+        assert_eq!((route.unwrap().rung, calls), (Rung::Image, vec!["init 5".to_owned()]));
+
+        let mut kernel = Fake::new("", &[]);
+        kernel.room = false;
         let (route, calls) = run(&kernel, GZIP, none);
         assert_eq!((route.unwrap().rung, calls), (Rung::Image, vec!["init 5".to_owned()]));
     }

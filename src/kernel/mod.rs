@@ -88,9 +88,9 @@ pub trait Kernel {
     /// Remembers where the kernel's log ends now, if no place in it is remembered yet.
     fn mark_log(&self) {}
 
-    /// What the kernel has logged about module `name` since the mark; if it `killed` whoever
-    /// inserted that, what it has to say of itself, too.
-    fn log_since_mark(&self, _name: &[u8], _killed: bool) -> Vec<String> {
+    /// What the kernel has logged about module `name` since the mark; of a process that was
+    /// `killed` when it inserted that, what the kernel says of the fault, if it was its own.
+    fn log_since_mark(&self, _name: &[u8], _killed: Option<i32>) -> Vec<String> {
         Vec::new()
     }
 

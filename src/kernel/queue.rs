@@ -11,6 +11,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +20,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Kernel;
 use super::clock::Moment;
-use super::execute::{CommandFailure, Done, Failed, Manner, Reason, install_command, perform};
+use super::execute::{
+    CommandFailure, Done, Failed, Manner, Reason, install_command, outcome, perform,
+};
 pub use super::execute::{Outcome, Report};
 use super::load::{Failure, Route};
 use super::watch::Watch;
@@ -331,14 +335,19 @@ impl<'a> Queue<'a> {
         let work = std::mem::replace(&mut worker.work, Work::Nothing);
         let answer = worker.answer();
         let is_over = matches!(answer, None | Some((Answer::Command(_), _)));
-        let by = worker.number;
+        let (by, pid) = (worker.number, worker.pid);
+        // Of one that says nothing more, only its end can tell.
+        let ended = if is_over { process::reap(pid) } else { None };
         match (work, answer) {
             (Work::Step(number, _), answer) => {
                 let ahead = worker.ahead.take_if(|(owner, ..)| *owner == number);
                 let before = ahead.map(|(.., phases)| phases);
                 let (answer, phases) = answer.unzip();
                 let phases = [before.unwrap_or_default(), phases.unwrap_or_default()].concat();
-                self.conclude(number, answer, by, phases);
+                match answer {
+                    Some(answer) => self.conclude(number, answer, by, phases),
+                    None => self.killed(number, pid, ended, by, phases),
+                }
             }
             (Work::Ahead(number), Some((Answer::Ahead(bytes), phases))) => {
                 match bytes {
@@ -353,48 +362,61 @@ impl<'a> Queue<'a> {
         }
         if is_over {
             drop(self.workers.swap_remove(at));
-            process::reap();
         }
     }
 
-    /// Draws from the answer of worker `by` what came of a step; without one, it is dead.
-    fn conclude(&mut self, number: usize, answer: Option<Answer>, by: usize, phases: Vec<Phase>) {
+    /// Draws from the answer of worker `by` what came of a step.
+    fn conclude(&mut self, number: usize, answer: Answer, by: usize, phases: Vec<Phase>) {
         let Some(step) = self.graph.nodes().get(number).map(|node| node.step.clone()) else {
             return;
         };
-        let is_killed = answer.is_none();
         let cause = match (answer, &step.action) {
-            (Some(Answer::Inserted(route)), _) => Ok(Some(route)),
+            (Answer::Inserted(route), _) => Ok(Some(route)),
             // Somebody else was faster, which is as good.
-            (Some(Answer::Failed(Failure::Kernel(Errno::EEXIST))), _)
+            (Answer::Failed(Failure::Kernel(Errno::EEXIST)), _)
                 if !self.tools.manner.is_first_time(&step) =>
             {
                 Ok(None)
             }
-            (Some(Answer::Command(None)), _) => Ok(None),
-            (answer, Action::Insert { path, .. }) => Err(Reason::Insert(
-                path.clone(),
-                match answer {
-                    Some(Answer::Failed(failure)) => failure,
-                    _ => Failure::Killed,
-                },
-            )),
-            (answer, Action::InstallCommand { command, options }) => {
-                let command = install_command(command, options);
-                let outcome = match answer {
-                    Some(Answer::Command(Some(outcome))) => outcome,
-                    _ => "its worker was killed".to_owned(),
-                };
-                Err(Reason::Command(CommandFailure { install: true, command, outcome }))
+            (Answer::Failed(failure), Action::Insert { path, .. }) => {
+                Err(Reason::Insert(path.clone(), failure))
             }
+            (Answer::Command(Some(outcome)), action) => Err(command_failed(action, outcome)),
             _ => Ok(None),
         };
         let result = cause.map_err(|cause| Failed {
             module: step.module.clone(),
             cause,
-            kernel: self.tools.kernel.log_since_mark(step.module.as_bytes(), is_killed),
+            kernel: self.tools.kernel.log_since_mark(step.module.as_bytes(), None),
         });
         self.over(number, step, result, by, phases);
+    }
+
+    /// Draws from the end of worker `by`, which was process `pid`, what came of a step.
+    fn killed(
+        &mut self,
+        number: usize,
+        pid: i32,
+        ended: Option<i32>,
+        by: usize,
+        phases: Vec<Phase>,
+    ) {
+        let Some(step) = self.graph.nodes().get(number).map(|node| node.step.clone()) else {
+            return;
+        };
+        let how = ended.and_then(|status| outcome(Ok(ExitStatus::from_raw(status))));
+        let kernel = self.tools.kernel.log_since_mark(step.module.as_bytes(), Some(pid));
+        let cause = match &step.action {
+            Action::Insert { path, .. } => {
+                Reason::Insert(path.clone(), Failure::Killed { by_kernel: !kernel.is_empty(), how })
+            }
+            action => {
+                let how = how.as_deref().unwrap_or("no more");
+                command_failed(action, format!("its worker was {how}"))
+            }
+        };
+        let failed = Failed { module: step.module.clone(), cause, kernel };
+        self.over(number, step, Err(failed), by, phases);
     }
 
     /// Keeps what came of a step.
@@ -421,6 +443,15 @@ impl<'a> Queue<'a> {
             outcome: Outcome { result, worker, ready, phases },
         });
     }
+}
+
+/// That the command of `action` failed, and how it ended.
+fn command_failed(action: &Action, outcome: String) -> Reason {
+    let command = match action {
+        Action::InstallCommand { command, options } => install_command(command, options),
+        _ => Vec::new(),
+    };
+    Reason::Command(CommandFailure { install: true, command, outcome })
 }
 
 #[cfg(test)]

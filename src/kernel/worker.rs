@@ -75,6 +75,8 @@ pub enum Work {
 pub struct Worker {
     /// Its number, from 1 on.
     pub number: usize,
+    /// Its process.
+    pub pid: i32,
     /// What it does.
     pub work: Work,
     /// The step for which it has read ahead, how many bytes that takes, and how long it
@@ -128,14 +130,14 @@ impl Worker {
     ) -> Result<Self, Errno> {
         let (tasks, give) = pipe2(OFlag::O_CLOEXEC)?;
         let (answers, answer) = pipe2(OFlag::O_CLOEXEC)?;
-        if process::fork()? {
+        let Some(pid) = process::fork()? else {
             // What another worker waits for the end of must end with the first process.
             others.clear();
             drop((give, answers));
             work(tasks, answer);
             process::exit();
-        }
-        Ok(Self { number, work: Work::Nothing, ahead: None, tasks: give, answers })
+        };
+        Ok(Self { number, pid, work: Work::Nothing, ahead: None, tasks: give, answers })
     }
 
     /// Gives it a task; whether it took it, which one that is dead does not.
@@ -242,7 +244,8 @@ fn send(answers: &OwnedFd, answer: &Answer, watch: &mut Watch) {
                 Failure::Compression(why) => (4, 0, why.as_str()),
                 Failure::Memory(errno) => (5, *errno as i32, ""),
                 Failure::NoFlags => (6, 0, ""),
-                Failure::Killed => (7, 0, ""),
+                // So says a worker of no other.
+                Failure::Killed { .. } => (7, 0, ""),
             };
             ([1, which, 0], number, text)
         }
@@ -284,7 +287,7 @@ fn read_answer(message: &[u8], worker: usize) -> Option<(Answer, Vec<Phase>)> {
             4 => Failure::Compression(text()),
             5 => Failure::Memory(errno),
             6 => Failure::NoFlags,
-            _ => Failure::Killed,
+            _ => Failure::Killed { by_kernel: false, how: None },
         }),
         2 => Answer::Ahead(usize::try_from(number).unwrap_or(0)),
         _ => Answer::Command((which != 0).then(text)),

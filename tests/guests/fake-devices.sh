@@ -25,24 +25,24 @@ gone() {
     unload-all >still
 }
 aliases() {
-    config "alias acpi:NMOD0001:* mac-roman" "alias of:N*T*Cnanomod,wanted* minix" \
+    config "alias acpi:NMOD0011:* mac-roman" "alias of:N*T*Cnanomod,wanted* minix" \
         "alias of:N*T*Cnanomod,other* nls_cp437" "alias spi:wanted mac-roman"
 }
 
 aliases
-device -modalias acpi:NMOD0001:PRP0001: of:NtestT\(null\)Cnanomod,wanted
+device -modalias acpi:NMOD0011:PRP0001: of:NtestT\(null\)Cnanomod,wanted
 expect 0 "two lines of modalias" coldplug
 check "have their drivers" loaded mac_roman minix
 check "nothing else" absent nls_cp437
 gone
 
-device -modalias acpi:NMOD0002: of:NtestT\(null\)Cnanomod,wanted
+device -modalias acpi:NMOD0012: of:NtestT\(null\)Cnanomod,wanted
 expect 0 "the second of them" coldplug
 check "has its driver" loaded minix
 check "nothing else" absent mac_roman nls_cp437
 gone
 
-device -subsystem -uevent MODALIAS=acpi:NMOD0001: MODALIAS=of:NtestT\(null\)Cnanomod,wanted
+device -subsystem -uevent MODALIAS=acpi:NMOD0011: MODALIAS=of:NtestT\(null\)Cnanomod,wanted
 expect 0 "two of uevent" coldplug
 check "have their drivers" loaded mac_roman minix
 gone

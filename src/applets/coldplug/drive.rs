@@ -250,11 +250,15 @@ impl<'a> Drive<'a> {
             self.tell_failures(false);
         }
         if has_inserted {
-            // What a driver waited for may be there now.
-            for (number, failed) in &self.failures {
-                if failed.failure().is_some_and(Failure::is_deferred) {
-                    self.queue.retry(*number);
-                }
+            self.retry_deferred();
+        }
+    }
+
+    /// Tries once more what waits for something, which may be there now.
+    fn retry_deferred(&mut self) {
+        for (number, failed) in &self.failures {
+            if failed.failure().is_some_and(Failure::is_deferred) {
+                self.queue.retry(*number);
             }
         }
     }
@@ -319,8 +323,15 @@ impl<'a> Drive<'a> {
         };
         let (running, waiting) = (names(true), names(false));
         if !running.is_empty() {
+            let is_insertion = |(step, is_begun): (&Step, bool)| {
+                !is_begun || matches!(step.action, Action::Insert { .. })
+            };
             let error = Error::said(format!("left behind: {running}"));
-            let error = error.note("the kernel is not done with that");
+            let error = error.note(match self.left().all(is_insertion) {
+                true => "the kernel is not done with that",
+                // There is a command that stands in a module's place, too.
+                false => "not done in time",
+            });
             self.log.warning(match waiting.as_str() {
                 "" => error,
                 waiting => error.note(format!("not begun: {waiting}")),
@@ -364,6 +375,9 @@ impl<'a> Drive<'a> {
             }
             is_news |= self.gathered.hardware(true);
             self.last_look = Moment::now();
+        }
+        if is_news {
+            self.retry_deferred();
         }
         if self.add() || is_news {
             self.last_news = Moment::now();

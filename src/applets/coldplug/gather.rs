@@ -1,10 +1,13 @@
 //! What is to be loaded: who wants it, and the plan that all of it makes.
 
+use std::cell::Cell;
+
 use crate::collect::Collect;
 use crate::config::modules_load;
 use crate::devices;
 use crate::error::{Error, Status};
 use crate::kernel::explain;
+use crate::large::Large;
 use crate::name::ModuleName;
 use crate::output::{Level, Log};
 use crate::plan::graph::Graph;
@@ -105,16 +108,22 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Adds what the devices want that are there; whether any was new. `late`: they were
-    /// looked at before.
+    /// Adds what the devices want that are there; whether any was new. Those that are no
+    /// more are forgotten. `late`: they were looked at before.
     pub fn hardware(&mut self, late: bool) -> bool {
         self.has_looked = true;
         let mut any = false;
         let mut known = std::mem::take(&mut self.devices);
-        let is_known = |path: &[u8]| find(&known, path).is_ok();
+        let seen = Large(vec![Cell::new(false); known.len()]);
+        let is_known = |path: &[u8]| {
+            let place = find(&known, path).ok().and_then(|place| seen.get(place));
+            place.inspect(|seen| seen.set(true)).is_some()
+        };
         devices::walk(self.system, &is_known, &mut |device| {
             any |= self.device(&device.path, device.modaliases, late);
         });
+        let mut seen = seen.iter();
+        known.retain(|_| seen.next().is_some_and(Cell::get));
         for path in self.devices.drain(..) {
             let place = find(&known, &path).unwrap_or_else(|place| place);
             known.insert(place, path);
@@ -239,5 +248,36 @@ pub fn from(error: Error, who: &Who) -> Error {
     match who {
         Who::List(place) => error.note(format!("listed in {place}")),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::moddir::ModuleDir;
+    use std::fs;
+
+    #[test]
+    fn a_device_that_was_gone_at_a_look_is_new_when_it_is_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let system = Root::new(dir.path());
+        let (config, modules) = (Config::default(), ModuleDir::new(&system, b"6.6"));
+        let log = Log::new("coldplug", Level::Error, false);
+        let sources = Sources { config: &config, modules: &modules };
+        let mut gathered = Gathered::new(sources, &system, &log);
+        let device = dir.path().join("sys/devices/pci/usb1");
+        let come = || {
+            fs::create_dir_all(&device).unwrap();
+            fs::write(device.join("modalias"), "usb:v1\n").unwrap();
+        };
+        assert!(!gathered.hardware(false), "nothing is there");
+        come();
+        assert!(gathered.hardware(true));
+        assert!(!gathered.hardware(true));
+        fs::remove_dir_all(&device).unwrap();
+        assert!(!gathered.hardware(true));
+        come();
+        assert!(gathered.hardware(true));
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -12,6 +12,7 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::config::Config;
+use crate::error::Cause;
 use crate::format::trace::PhaseKind;
 use crate::kernel::InsertFlags;
 use crate::moddir::ModuleDir;
@@ -40,7 +41,7 @@ impl Kernel for Slow {
         let note = |sign| (&self.notes).write_all(format!("{sign}{name}\n").as_bytes()).unwrap();
         note('+');
         if self.kills.contains(name) {
-            process::exit();
+            let _ = Command::new("sh").args(["-c", "kill -9 $PPID"]).status();
         }
         thread::sleep(self.takes);
         note('-');
@@ -201,7 +202,9 @@ fn a_worker_that_dies_takes_nothing_along_but_its_step() {
                 (Ok(_), name) => assert_ne!(name, "b"),
                 (Err(failed), name) => {
                     assert_eq!(name, "b");
-                    assert!(matches!(failed.cause, Reason::Insert(_, Failure::Killed)));
+                    let Reason::Insert(_, failure) = &failed.cause else { panic!("{failed:?}") };
+                    let why = Cause::from(failure).to_string();
+                    assert_eq!(why, "its worker was killed by signal 9");
                 }
             }
         }
