@@ -19,7 +19,7 @@ use crate::entry::read_entries;
 use crate::error::{Cause, is_interrupted};
 use crate::format::compression::{self, Decompressor};
 use crate::format::text::number;
-use crate::large::Large;
+use crate::large::{self, Large};
 
 /// Read at once: most files end here.
 const BLOCK: usize = 4096;
@@ -158,7 +158,7 @@ pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
             let size = if length < BLOCK { 0 } else { file.metadata()?.len() };
             let size = usize::try_from(size).unwrap_or(0);
             let hint = if size > length { size + 1 } else { length * 2 };
-            content.resize(hint.clamp(BLOCK, LIMIT), 0);
+            large::grow(content, hint.clamp(BLOCK, LIMIT));
         }
         match file.read(content.get_mut(length..).unwrap_or_default()) {
             Ok(0) => return Ok(length),
@@ -182,7 +182,7 @@ pub fn scan(
     let (mut filled, mut offset) = (0, 0);
     while filled < LIMIT {
         if filled == buffer.len() || filled == 0 {
-            buffer.resize(SCANNED.max(filled * 2), 0);
+            large::grow(buffer, SCANNED.max(filled * 2));
         }
         let room = buffer.get_mut(filled..).unwrap_or_default();
         let Ok(count) = file.read_at(room, offset) else { break };

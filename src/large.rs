@@ -7,6 +7,16 @@ use std::ops::Deref;
 /// `entry`).
 pub struct Large<T>(pub Vec<T>);
 
+/// Makes `buffer` longer. What is new is zero, as the kernel gives it: a long piece is not
+/// written to, and takes no memory before it is.
+pub fn grow(buffer: &mut Vec<u8>, length: usize) {
+    let mut longer = vec![0; length.max(buffer.len())];
+    if let Some(start) = longer.get_mut(..buffer.len()) {
+        start.copy_from_slice(buffer);
+    }
+    drop(Large(std::mem::replace(buffer, longer)));
+}
+
 impl<T> Default for Large<T> {
     fn default() -> Self {
         Self(Vec::new())

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::pages::Source;
-use crate::large::Large;
+use crate::large::{self, Large};
 
 /// The parts that have been read of a file.
 pub struct Parts<'b, S> {
@@ -55,7 +55,7 @@ impl<'b, S: Source> Parts<'b, S> {
         }
         let part = self.used..self.used + usize::try_from(count).ok()?;
         if self.buffer.len() < part.end {
-            self.buffer.resize(part.end * 2, 0);
+            large::grow(self.buffer, part.end * 2);
         }
         let mut from = offset;
         while self.used < part.end {

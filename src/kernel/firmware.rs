@@ -10,8 +10,12 @@ use std::path::{Path, PathBuf};
 
 use super::linux::release;
 use crate::collect::Collect;
+use crate::error::Cause;
 use crate::files;
-use crate::format::elf::ModuleElf;
+use crate::format::compression::Kind;
+use crate::format::elf::{MODINFO, ModuleElf, entries};
+use crate::format::parts::Parts;
+use crate::large::Large;
 use crate::root::Root;
 
 /// Where the parameter stands.
@@ -32,22 +36,42 @@ impl Firmware {
     /// That of the module in the file `module`, looked for below `system`.
     pub fn of(system: &Root, module: &Path) -> Self {
         let mut firmware = Self { missing: Vec::new(), has_any: false };
-        let Ok(image) = files::read_module(module) else { return firmware };
-        let Ok(elf) = ModuleElf::parse(&image) else { return firmware };
-        let mut directories = Vec::new();
-        for (_, name) in elf.modinfo().filter(|(key, _)| *key == b"firmware") {
-            if directories.is_empty() {
-                directories = self::directories(system);
+        let mut look = |modinfo: &[u8]| {
+            let mut directories = Vec::new();
+            for (_, name) in entries(modinfo).filter(|(key, _)| *key == b"firmware") {
+                if directories.is_empty() {
+                    directories = self::directories(system);
+                }
+                // A pattern is for those who make images.
+                if name.contains(&b'*') || is_there(&directories, name) {
+                    firmware.has_any = true;
+                } else {
+                    firmware.missing.push(String::from_utf8_lossy(name).into_owned());
+                }
             }
-            // A pattern is for those who make images.
-            if name.contains(&b'*') || is_there(&directories, name) {
-                firmware.has_any = true;
-            } else {
-                firmware.missing.push(String::from_utf8_lossy(name).into_owned());
-            }
-        }
+        };
+        // Of what can't be read, there is nothing to say.
+        let _ = with_modinfo(module, &mut look);
         firmware
     }
+}
+
+/// Has `look` look at the `.modinfo` of the module file `path`, of which no more is read than
+/// that where it is not compressed.
+fn with_modinfo(path: &Path, look: &mut dyn FnMut(&[u8])) -> Result<(), Cause> {
+    let file = files::open(path)?;
+    if files::kind(&file)? != Kind::Plain {
+        let image = files::read_module(path)?;
+        look(ModuleElf::parse(&image)?.section(MODINFO).unwrap_or_default());
+        return Ok(());
+    }
+    let mut buffer = Large::default();
+    let length = file.metadata()?.len();
+    let mut parts = Parts::new(file, length, &mut buffer.0);
+    let place = ModuleElf::outline(&mut parts)?.place(MODINFO);
+    let modinfo = place.and_then(|(start, count)| parts.part(start, count));
+    look(modinfo.and_then(|modinfo| parts.buffer().get(modinfo)).unwrap_or_default());
+    Ok(())
 }
 
 fn directories(system: &Root) -> Vec<PathBuf> {
