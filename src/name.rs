@@ -102,6 +102,13 @@ fn fold_in_place(alias: &mut [u8]) -> bool {
 
 /// Whether `text` matches `pattern`, as `fnmatch(pattern, text, 0)` says.
 pub fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    // What most patterns are decided by.
+    if let ([first, ..], [c, ..]) = (pattern, text)
+        && first != c
+        && !matches!(first, b'*' | b'?' | b'[' | b'\\')
+    {
+        return false;
+    }
     let (mut p, mut t) = (pattern, text);
     // Where to go on after the last `*`: the pattern behind it and the text
     // that it has not swallowed yet. One level is enough, as a later `*`
