@@ -81,7 +81,11 @@ impl Library<'_> {
     /// symbols that make it.
     pub fn explain(&self, circles: &[Vec<usize>]) -> Vec<Error> {
         let mut errors: Vec<Error> = circles.iter().map(|circle| self.circle(circle)).vec();
-        let count: usize = circles.iter().map(Vec::len).sum();
+        // A module may be in several.
+        let mut modules: Vec<usize> = circles.concat();
+        modules.sort_unstable();
+        modules.dedup();
+        let count = modules.len();
         errors.push(Error::said(format!("Found {count} modules in dependency cycles!")));
         errors
     }
