@@ -6,10 +6,9 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::linux::release;
-use crate::collect::Collect;
 use crate::error::Cause;
 use crate::files;
 use crate::format::compression::Kind;
@@ -37,13 +36,13 @@ impl Firmware {
     pub fn of(system: &Root, module: &Path) -> Self {
         let mut firmware = Self { missing: Vec::new(), has_any: false };
         let mut look = |modinfo: &[u8]| {
-            let mut directories = Vec::new();
+            let (mut directories, mut file) = (Large::default(), Large::default());
             for (_, name) in entries(modinfo).filter(|(key, _)| *key == b"firmware") {
                 if directories.is_empty() {
                     directories = self::directories(system);
                 }
                 // A pattern is for those who make images.
-                if name.contains(&b'*') || is_there(&directories, name) {
+                if name.contains(&b'*') || is_there(&directories, name, &mut file.0) {
                     firmware.has_any = true;
                 } else {
                     firmware.missing.push(String::from_utf8_lossy(name).into_owned());
@@ -74,21 +73,39 @@ fn with_modinfo(path: &Path, look: &mut dyn FnMut(&[u8])) -> Result<(), Cause> {
     Ok(())
 }
 
-fn directories(system: &Root) -> Vec<PathBuf> {
+/// Where firmware lies, each directory with a NUL behind it.
+fn directories(system: &Root) -> Large<u8> {
     let own = files::read(&system.join(PARAMETER)).unwrap_or_default();
     let own = own.trim_ascii();
-    let release = String::from_utf8_lossy(&release().unwrap_or_default()).into_owned();
-    let own = (!own.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(own)));
-    let ends = [format!("/updates/{release}"), "/updates".into(), format!("/{release}"), "".into()];
-    let usual = ends.iter().map(|end| system.join(&format!("/lib/firmware{end}")));
-    own.into_iter().chain(usual).vec()
+    let usual = system.join("/lib/firmware");
+    let usual = usual.as_os_str().as_bytes();
+    let release = release().unwrap_or_default();
+    let mut all = Large::default();
+    let mut add = |parts: &[&[u8]]| {
+        parts.iter().for_each(|part| all.0.extend_from_slice(part));
+        all.0.push(0);
+    };
+    if !own.is_empty() {
+        add(&[own]);
+    }
+    for [first, second] in
+        [[&b"/updates/"[..], &release], [b"/updates", b""], [b"/", &release], [b"", b""]]
+    {
+        add(&[usual, first, second]);
+    }
+    all
 }
 
-fn is_there(directories: &[PathBuf], name: &[u8]) -> bool {
-    directories.iter().any(|directory| {
+/// Whether the file `name` is in one of the `directories`; its path is made in `file`.
+fn is_there(directories: &[u8], name: &[u8], file: &mut Vec<u8>) -> bool {
+    let mut all = directories.split(|&c| c == 0).filter(|directory| !directory.is_empty());
+    all.any(|directory| {
         SUFFIXES.iter().any(|suffix| {
-            let file = [name, suffix.as_bytes()].concat();
-            directory.join(OsStr::from_bytes(&file)).exists()
+            file.clear();
+            for part in [directory, b"/", name, suffix.as_bytes()] {
+                file.extend_from_slice(part);
+            }
+            Path::new(OsStr::from_bytes(file)).exists()
         })
     })
 }
