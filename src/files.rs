@@ -15,9 +15,10 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::libc;
 use nix::sys::stat::Mode;
 
-use crate::entry::read_entries;
-use crate::error::{Cause, is_interrupted};
+use crate::entry::{process, read_entries};
+use crate::error::{Cause, errno, is_interrupted};
 use crate::format::compression::{self, Decompressor};
+use crate::format::pages::Source;
 use crate::format::text::number;
 use crate::large::{self, Large};
 
@@ -99,7 +100,10 @@ pub fn for_each_entry(
     let file = open_with(directory, OFlag::O_DIRECTORY)?;
     let mut entries = [0; ENTRIES];
     loop {
-        let length = read_entries(file.as_fd(), &mut entries)?;
+        let length = match read_entries(file.as_fd(), &mut entries) {
+            Err(Errno::EINTR) => continue,
+            length => length?,
+        };
         let mut rest = entries.get(..length).unwrap_or_default();
         if rest.is_empty() {
             return Ok(());
@@ -144,6 +148,27 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// Reads from `offset` on into `room`, as much as there is: how many bytes. It may take several
+/// system calls, as each may be interrupted, or give less.
+pub fn read_at(file: &File, room: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match FileExt::read_at(file, rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if is_interrupted(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+impl Source for File {
+    fn read_at(&self, block: &mut [u8], offset: u64) -> io::Result<usize> {
+        read_at(self, block, offset)
+    }
+}
+
 /// Reads `file` into `content`, over what that holds, and makes it longer where it
 /// has to be; how many bytes are the file's.
 pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
@@ -171,21 +196,20 @@ pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
 
 /// Calls `each` with the lines of `file` until it wants no more: what stands before, between
 /// and behind the bytes `end`. They go through `buffer`, whatever that holds, so that of a
-/// file no more is in memory than that, or its longest line. Whether `each` had enough;
-/// what can't be read is the end.
+/// file no more is in memory than that, or its longest line. Whether `each` had enough.
 pub fn scan(
     file: &File,
     end: u8,
     buffer: &mut Vec<u8>,
     each: &mut dyn FnMut(&[u8]) -> bool,
-) -> bool {
+) -> io::Result<bool> {
     let (mut filled, mut offset) = (0, 0);
     while filled < LIMIT {
         if filled == buffer.len() || filled == 0 {
             large::grow(buffer, SCANNED.max(filled * 2));
         }
         let room = buffer.get_mut(filled..).unwrap_or_default();
-        let Ok(count) = file.read_at(room, offset) else { break };
+        let count = read_at(file, room, offset)?;
         (filled, offset) = (filled + count, offset + count as u64);
         let known = buffer.get(..filled).unwrap_or_default();
         // What is behind the last `end` is no whole line before the file ends.
@@ -193,16 +217,16 @@ pub fn scan(
         let Some(whole) = whole else { continue };
         for line in known.get(..whole).unwrap_or_default().split(|c| *c == end) {
             if each(line) {
-                return true;
+                return Ok(true);
             }
         }
         if count == 0 {
-            break;
+            return Ok(false);
         }
         buffer.copy_within(whole + 1..filled, 0);
         filled -= whole + 1;
     }
-    false
+    Err(Errno::EFBIG.into())
 }
 
 /// Writes `content` to the file `path`, whole or not at all. What is no file, as a
@@ -213,17 +237,30 @@ pub fn save(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".nanomod");
-    let written = write(Path::new(&temporary), OFlag::O_CREAT | OFlag::O_TRUNC, content)
-        .and_then(|()| fs::rename(&temporary, path));
+    let written =
+        write_new(Path::new(&temporary), content).and_then(|_| fs::rename(&temporary, path));
     written.inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
 }
 
+/// Writes `content` to a new file `path`, in the place of what was left there: nothing that is
+/// there is written to, nor what it leads to.
+pub fn write_new(path: &Path, content: &[u8]) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if errno(&error) != Errno::ENOENT => return Err(error),
+        _ => {}
+    }
+    process::ignore_signals();
+    let mut file = open_to_write(path, OFlag::O_CREAT | OFlag::O_EXCL)?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
 /// How `file` is compressed.
 pub fn kind(file: &File) -> io::Result<compression::Kind> {
     let mut magic = [0; compression::Kind::MAGIC];
-    let length = file.read_at(&mut magic, 0)?;
+    let length = read_at(file, &mut magic, 0)?;
     Ok(compression::Kind::of(magic.get(..length).unwrap_or_default()))
 }
 
@@ -276,7 +313,7 @@ mod tests {
                 lines.push(String::from_utf8(line.to_vec()).unwrap());
                 line == b"b"
             };
-            let enough = scan(&file, b'\n', &mut buffer, &mut keep);
+            let enough = scan(&file, b'\n', &mut buffer, &mut keep).unwrap();
             let expected: Vec<&str> = match text.contains("\nb\n") {
                 true => text.trim_end().split('\n').collect(),
                 false => text.split('\n').collect(),

@@ -10,7 +10,10 @@ pub struct Large<T>(pub Vec<T>);
 /// Makes `buffer` longer. What is new is zero, as the kernel gives it: a long piece is not
 /// written to, and takes no memory before it is.
 pub fn grow(buffer: &mut Vec<u8>, length: usize) {
-    let mut longer = vec![0; length.max(buffer.len())];
+    if length <= buffer.len() {
+        return;
+    }
+    let mut longer = vec![0; length];
     if let Some(start) = longer.get_mut(..buffer.len()) {
         start.copy_from_slice(buffer);
     }

@@ -7,8 +7,8 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -127,6 +127,8 @@ struct Table {
     text: &'static str,
     source: OnceCell<Source>,
     damaged: Cell<bool>,
+    /// It was told that the text file can't be read.
+    is_unreadable: Cell<bool>,
     /// The text file, if it can be read.
     fallback: OnceCell<Option<File>>,
 }
@@ -336,7 +338,7 @@ impl ModuleDir {
         let mut buffer = self.buffer.take();
         let enough = files::scan(file, end, &mut buffer, each);
         self.buffer.set(buffer);
-        enough
+        enough.unwrap_or_else(|error| table.unreadable(self, error))
     }
 
     /// The file that `path` of `modules.dep` means: relative to the directory,
@@ -362,6 +364,7 @@ impl Table {
             text,
             source: OnceCell::new(),
             damaged: Cell::new(false),
+            is_unreadable: Cell::new(false),
             fallback: OnceCell::new(),
         }
     }
@@ -395,12 +398,29 @@ impl Table {
 
     fn text(&self, dir: &ModuleDir) -> Option<&File> {
         let open = || {
-            let file = files::open(&dir.path.join(self.text)).ok()?;
-            // A directory can be opened, too.
-            file.read_at(&mut [0], 0).ok()?;
-            Some(file)
+            let file = files::open(&dir.path.join(self.text)).and_then(|file| {
+                // A directory can be opened, too.
+                files::read_at(&file, &mut [0], 0).map(|_| file)
+            });
+            match file {
+                Ok(file) => Some(file),
+                Err(error) if errno(&error) == Errno::ENOENT => None,
+                Err(error) => {
+                    self.unreadable(dir, error);
+                    None
+                }
+            }
         };
         self.fallback.get_or_init(open).as_ref()
+    }
+
+    /// Warns that what the text file has is not known, once; never enough.
+    fn unreadable(&self, dir: &ModuleDir, error: io::Error) -> bool {
+        if !self.is_unreadable.replace(true) {
+            let error = Error::reading(&dir.path.join(self.text), error);
+            dir.warnings.borrow_mut().push(error);
+        }
+        false
     }
 
     fn warn(&self, dir: &ModuleDir, what: String) {

@@ -9,7 +9,7 @@ use crate::cli::{Applet, Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, SYSLOG, 
 use crate::error::{Cause, Error, Status};
 use crate::format::params;
 use crate::kernel::execute::c_string;
-use crate::kernel::linux::{Linux, release};
+use crate::kernel::linux::{Linux, ignore_signals, release};
 use crate::kernel::load::{self, Failure};
 use crate::kernel::watch::Watch;
 use crate::kernel::{InsertFlags, Kernel, reason};
@@ -46,6 +46,7 @@ fn run(args: &Args, log: &Log) -> Status {
         args.has(&FORCE_MODVERSION),
         args.has(&FORCE_VERMAGIC),
     );
+    ignore_signals();
     let kernel = Linux::new(Root::system(), true);
     kernel.mark_log();
     let params = c_string(&params::join(parameters));

@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::null;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -73,6 +73,7 @@ pub fn run_command(command: &CStr, variables: &[CString]) -> Result<c_int, Errno
         for (signal, action) in kept {
             on(signal, action);
         }
+        heed_signals();
         // SAFETY: both lists end with a null, and all that is in them is NUL-terminated.
         unsafe { libc::execve(sh.as_ptr(), words.as_ptr(), set.as_ptr()) };
         // SAFETY: it has no conditions.
@@ -158,8 +159,9 @@ pub fn reap(pid: c_int) -> Option<c_int> {
     let mut status = 0;
     for _ in 0..END.as_millis() {
         // SAFETY: there is room for the status.
-        if unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } == pid {
-            return Some(status);
+        match unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } {
+            0 => {}
+            found => return (found == pid).then_some(status),
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -175,16 +177,32 @@ pub fn leave_streams(other: BorrowedFd<'_>) {
     }
 }
 
-/// What SIGPIPE did before [`ignore_broken_pipes`].
-static BROKEN_PIPE: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
+/// What a signal did before [`ignore_signals`].
+struct Before(c_int, AtomicUsize);
 
-/// Makes writing to a pipe that nobody reads an error, and not the end of this process.
-pub fn ignore_broken_pipes() {
-    let before = on(libc::SIGPIPE, libc::SIG_IGN);
-    BROKEN_PIPE.store(before, Ordering::Relaxed);
+/// A pipe that nobody reads, and a file that is larger than the caller allows.
+static BEFORE: [Before; 2] = [
+    Before(libc::SIGPIPE, AtomicUsize::new(libc::SIG_DFL)),
+    Before(libc::SIGXFSZ, AtomicUsize::new(libc::SIG_DFL)),
+];
+
+static ARE_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Makes what can't be written an error, and not the end of this process, which may have more
+/// to do than to write.
+pub fn ignore_signals() {
+    if !ARE_IGNORED.swap(true, Ordering::Relaxed) {
+        for Before(signal, action) in &BEFORE {
+            action.store(on(*signal, libc::SIG_IGN), Ordering::Relaxed);
+        }
+    }
 }
 
 /// Undoes that, for a command that this process runs.
-pub fn mind_broken_pipes() {
-    on(libc::SIGPIPE, BROKEN_PIPE.load(Ordering::Relaxed));
+fn heed_signals() {
+    if ARE_IGNORED.load(Ordering::Relaxed) {
+        for Before(signal, action) in &BEFORE {
+            on(*signal, action.load(Ordering::Relaxed));
+        }
+    }
 }

@@ -5,11 +5,7 @@
 //! Every access is checked; what lies outside is a [`Damage`] with its offset.
 
 use std::cell::OnceCell;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-
-use crate::error::is_interrupted;
 
 /// Bytes at a time. A lookup touches about ten places that are far apart, so a
 /// larger block reads more and saves no system call.
@@ -17,14 +13,9 @@ const BLOCK: usize = 4096;
 
 /// Where the bytes come from.
 pub trait Source {
-    /// Fills as much of `block` as there is from `offset` on.
+    /// Fills as much of `block` as there is from `offset` on, however often that has to be
+    /// asked for; how many bytes.
     fn read_at(&self, block: &mut [u8], offset: u64) -> io::Result<usize>;
-}
-
-impl Source for File {
-    fn read_at(&self, block: &mut [u8], offset: u64) -> io::Result<usize> {
-        FileExt::read_at(self, block, offset)
-    }
 }
 
 /// What is wrong with a file, and where.
@@ -76,15 +67,7 @@ impl<S: Source> Pages<S> {
     fn read(&self, number: usize) -> io::Result<Vec<u8>> {
         let start = number as u64 * BLOCK as u64;
         let mut block = vec![0; BLOCK.min((self.length - start) as usize)];
-        let mut filled = 0;
-        while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.source.read_at(rest, start + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if is_interrupted(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let filled = self.source.read_at(&mut block, start)?;
         block.truncate(filled);
         Ok(block)
     }

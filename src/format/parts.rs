@@ -57,16 +57,13 @@ impl<'b, S: Source> Parts<'b, S> {
         if self.buffer.len() < part.end {
             large::grow(self.buffer, part.end * 2);
         }
-        let mut from = offset;
-        while self.used < part.end {
-            let rest = self.buffer.get_mut(self.used..part.end)?;
-            match self.source.read_at(rest, from) {
-                Ok(0) => return None,
-                Ok(count) => (self.used, from) = (self.used + count, from + count as u64),
-                Err(error) => {
-                    self.error = Some(error);
-                    return None;
-                }
+        let room = self.buffer.get_mut(part.clone())?;
+        match self.source.read_at(room, offset) {
+            Ok(count) if count == room.len() => self.used = part.end,
+            Ok(_) => return None,
+            Err(error) => {
+                self.error = Some(error);
+                return None;
             }
         }
         self.read.0.push((offset, part.clone()));

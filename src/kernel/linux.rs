@@ -15,7 +15,7 @@ use super::execute::c_string;
 use super::log::KernelLog;
 use super::{InsertFlags, Kernel};
 use crate::entry::process;
-pub use crate::entry::process::processors;
+pub use crate::entry::process::{ignore_signals, processors};
 use crate::files;
 use crate::name::ModuleName;
 use crate::root::Root;

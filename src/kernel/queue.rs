@@ -76,7 +76,7 @@ pub struct Tools<'a> {
 impl<'a> Queue<'a> {
     /// The plan `graph` for `jobs` workers, whose times are those of `watch`.
     pub fn new(graph: Graph, jobs: usize, tools: Tools<'a>, watch: &Watch) -> Self {
-        process::ignore_broken_pipes();
+        process::ignore_signals();
         Self {
             graph,
             tools,

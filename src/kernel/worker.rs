@@ -115,7 +115,6 @@ impl Worker {
         watch: &Watch,
     ) -> Result<Self, Errno> {
         let run = |_: OwnedFd, answers: OwnedFd| {
-            process::mind_broken_pipes();
             let mut watch = watch.of_worker(number);
             let status = watch.time(PhaseKind::Command, || kernel.run(command, module));
             send(&answers, &Answer::Command(outcome(status)), &mut watch);

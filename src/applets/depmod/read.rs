@@ -6,7 +6,6 @@
 
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 
@@ -193,7 +192,7 @@ impl Buffers {
         }
         let file = files::open(&module.path)?;
         let mut start = [0; POINTER.len()];
-        let length = file.read_at(&mut start, 0)?;
+        let length = files::read_at(&file, &mut start, 0)?;
         let start = start.get(..length).unwrap_or_default();
         if let Some(what) = stray(start) {
             return Err(Trouble::Stray(what));

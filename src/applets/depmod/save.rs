@@ -9,11 +9,9 @@
 //!
 //! Others that want to write there wait.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::write;
 use crate::error::Error;
@@ -28,8 +26,8 @@ pub fn save(directory: &Path, files: &[write::File]) -> Result<(), Error> {
     };
     fs::create_dir_all(directory).map_err(failed)?;
     let handle = files::open(directory).map_err(failed)?;
-    // Where there are no locks, nobody waits.
-    let lock = Flock::lock(handle, FlockArg::LockExclusive);
+    // Where there are no locks, nobody waits. The end of the process gives it back.
+    let is_locked = handle.lock().is_ok();
     let saved = write_all(directory, files).and_then(|()| rename_all(directory, files));
     if saved.is_err() {
         for (name, _) in files {
@@ -38,8 +36,8 @@ pub fn save(directory: &Path, files: &[write::File]) -> Result<(), Error> {
     }
     saved?;
     // The files are there whether or not the directory can be told to stay.
-    if let Ok(directory) = lock {
-        let _ = directory.sync_all();
+    if is_locked {
+        let _ = handle.sync_all();
     }
     Ok(())
 }
@@ -53,26 +51,13 @@ fn write_all(directory: &Path, files: &[write::File]) -> Result<(), Error> {
     let mut open = Vec::new();
     for (name, content) in files {
         let path = temporary(directory, name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let doing =
-                    format!("could not remove {}, which is left from before", path.display());
-                return Err(Error::new(doing, error));
-            }
-            _ => {}
-        }
-        open.push(create(&path, content).map_err(|error| refused(directory, name, error))?);
+        let file = files::write_new(&path, content);
+        open.push(file.map_err(|error| refused(directory, name, error))?);
     }
     for (file, (name, _)) in open.iter().zip(files) {
         file.sync_data().map_err(|error| refused(directory, name, error))?;
     }
     Ok(())
-}
-
-fn create(path: &Path, content: &[u8]) -> io::Result<File> {
-    let mut file = files::open_to_write(path, OFlag::O_CREAT | OFlag::O_EXCL)?;
-    file.write_all(content)?;
-    Ok(file)
 }
 
 fn rename_all(directory: &Path, files: &[write::File]) -> Result<(), Error> {

@@ -20,7 +20,7 @@ use crate::kernel::InsertFlags;
 use crate::kernel::execute::{Event, Executor, Failed, Manner};
 use crate::kernel::explain::{self, could_not_insert};
 use crate::kernel::firmware::Firmware;
-use crate::kernel::linux::Linux;
+use crate::kernel::linux::{Linux, ignore_signals};
 use crate::kernel::reason;
 use crate::large::Large;
 use crate::name::ModuleName;
@@ -141,6 +141,9 @@ impl Request<'_> {
         plan: &mut dyn FnMut(Target) -> Goal,
         reached: &mut dyn FnMut(&Goal),
     ) -> Status {
+        if !self.shows() {
+            ignore_signals();
+        }
         let kernel = Linux::new(Root::system(), self.log.tells(Level::Error));
         let kernel = kernel.with_options(for_commands(self.args));
         let mut executor = Executor::new(&kernel, self.manner());
