@@ -11,7 +11,10 @@
 
 use std::fs;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
 
 use super::write;
 use crate::error::Error;
@@ -26,8 +29,9 @@ pub fn save(directory: &Path, files: &[write::File]) -> Result<(), Error> {
     };
     fs::create_dir_all(directory).map_err(failed)?;
     let handle = files::open(directory).map_err(failed)?;
-    // Where there are no locks, nobody waits. The end of the process gives it back.
-    let is_locked = handle.lock().is_ok();
+    // Where there are no locks, nobody waits. The end of the process gives it back: nix would
+    // panic where that fails.
+    let lock = Flock::lock(handle, FlockArg::LockExclusive).map(ManuallyDrop::new);
     let saved = write_all(directory, files).and_then(|()| rename_all(directory, files));
     if saved.is_err() {
         for (name, _) in files {
@@ -36,8 +40,8 @@ pub fn save(directory: &Path, files: &[write::File]) -> Result<(), Error> {
     }
     saved?;
     // The files are there whether or not the directory can be told to stay.
-    if is_locked {
-        let _ = handle.sync_all();
+    if let Ok(directory) = lock {
+        let _ = directory.sync_all();
     }
     Ok(())
 }
