@@ -62,6 +62,11 @@ impl Error {
         Self::new(message, Cause::Said)
     }
 
+    /// Whether what it is about is not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.0.cause, Cause::Errno(Errno::ENOENT | Errno::ENOTDIR))
+    }
+
     /// Adds a clause to the parentheses.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.0.notes.push(note.into());

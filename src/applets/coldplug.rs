@@ -107,7 +107,7 @@ fn run(args: &Args, log: &Log) -> Status {
     };
     // Before anything is looked at: what comes later is told here.
     let uevents = if args.has(&DRY_RUN) { None } else { listen(log) };
-    let modules = match module_dir(args.value(&DIRNAME), args.value(&SET_VERSION)) {
+    let modules = match module_dir(args.directory(&DIRNAME), args.value(&SET_VERSION)) {
         Ok(modules) => modules,
         Err(error) => return log.fatal(error),
     };

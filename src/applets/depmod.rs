@@ -13,7 +13,7 @@ mod read;
 mod save;
 mod write;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -169,13 +169,16 @@ impl<'a> Request<'a> {
             }
             None => release().map_err(|error| log.fatal(error))?,
         };
-        let base = |option| {
-            let directory = args.value(option).map_or(Path::new("/"), Path::new);
+        let base = |directory: Option<&OsString>| {
+            let directory = directory.map_or(Path::new("/"), Path::new);
             absolute(directory).map_err(|error| log.fatal(error))
         };
-        let input = base(&BASEDIR)?;
-        let output = if args.has(&OUTDIR) { base(&OUTDIR)? } else { input.clone() };
-        let below = match args.value(&MODULEDIR) {
+        let input = base(args.directory(&BASEDIR))?;
+        let output = match args.directory(&OUTDIR) {
+            None => input.clone(),
+            output => base(output)?,
+        };
+        let below = match args.directory(&MODULEDIR) {
             Some(directory) => directory.as_bytes(),
             None => place(&Root::new(&input), &release).as_bytes(),
         };

@@ -135,12 +135,12 @@ pub fn linked() -> impl Iterator<Item = &'static str> {
 }
 
 /// The modules of kernel `release` below `directory`; by default, of the running one
-/// and below `/`, which an empty name means, too.
+/// and below `/`.
 fn module_dir(
     directory: Option<&OsString>,
     release: Option<&OsString>,
 ) -> Result<ModuleDir, Error> {
-    let root = match directory.filter(|directory| !directory.is_empty()) {
+    let root = match directory {
         None => Root::system(),
         Some(directory) => Root::new(&absolute(Path::new(directory))?),
     };
@@ -155,7 +155,7 @@ fn module_dir(
 /// another kernel or root are not there for another reason.
 #[cfg(any(feature = "modprobe", feature = "coldplug"))]
 fn lacks_module_support(args: &Args) -> bool {
-    let is_own = !args.has(&DIRNAME) && !args.has(&SET_VERSION);
+    let is_own = args.directory(&DIRNAME).is_none() && !args.has(&SET_VERSION);
     is_own && !state::has_module_support(&Root::system())
 }
 

@@ -70,7 +70,7 @@ fn run(args: &Args, log: &Log) -> Status {
     if args.operands.is_empty() {
         return log.error("missing module or filename.");
     }
-    let modules = match module_dir(args.value(&BASEDIR), args.value(&SET_VERSION)) {
+    let modules = match module_dir(args.directory(&BASEDIR), args.value(&SET_VERSION)) {
         Ok(modules) => modules,
         Err(error) => return log.error(error),
     };

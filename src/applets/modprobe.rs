@@ -124,7 +124,7 @@ fn run(args: &Args, log: &Log) -> Status {
         Ok(jobs) => jobs,
         Err(error) => return log.error(error),
     };
-    let modules = match module_dir(args.value(&DIRNAME), args.value(&SET_VERSION)) {
+    let modules = match module_dir(args.directory(&DIRNAME), args.value(&SET_VERSION)) {
         Ok(modules) => modules,
         Err(error) => return log.fatal(error),
     };

@@ -199,6 +199,12 @@ impl Args {
         self.values(option).last()
     }
 
+    /// The directory that `option` names. An empty name is none: a script's variable that is
+    /// not set is no wish for another place.
+    pub fn directory(&self, option: &Opt) -> Option<&OsString> {
+        self.value(option).filter(|directory| !directory.is_empty())
+    }
+
     /// Which of `options` was given last.
     pub fn last<'o>(&self, options: &[&'o Opt]) -> Option<&'o Opt> {
         self.given.iter().rev().find_map(|given| {

@@ -69,6 +69,11 @@ impl DepmodConfig {
     pub fn load(system: &Root, paths: &[OsString], release: &[u8]) -> Self {
         let mut config = Self::default();
         let files = Files::list(system, &DIRECTORIES, paths, &mut config.errors);
+        // What is not there is passed over: nothing asked for is left undone.
+        for error in std::mem::take(&mut config.errors) {
+            let list = if error.is_missing() { &mut config.warnings } else { &mut config.errors };
+            list.push(error);
+        }
         for path in files.paths() {
             if let Some(text) = content(&path, &mut config.errors) {
                 config.parse(&path, &text, release);

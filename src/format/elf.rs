@@ -9,7 +9,7 @@
 //! __version_ext_names    name NUL …
 //! .symtab                __crc_NAME: the CRC itself, or where it lies;
 //!                        every NAME that is not defined
-//! __ksymtab_strings      name NUL …
+//! __ksymtab_strings      name NUL namespace NUL …   (before Linux 5.4, names alone)
 //! ```
 //!
 //! Refused: what is no ELF file, or has its section table outside the file.
@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use goblin::container::{Container, Ctx};
 use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SHT_NOBITS, SectionHeader};
-use goblin::elf::sym::{STB_WEAK, st_bind, st_type};
+use goblin::elf::sym::{STB_LOCAL, STB_WEAK, st_bind, st_type};
 use goblin::elf::{Elf, Header};
 
 use super::pages::Source;
@@ -294,19 +294,41 @@ impl<'a> ModuleElf<'a> {
     }
 
     /// The symbols that a module without versions offers, and any other, too.
+    ///
+    /// Namespaces stand among their names. A symbol is what the module defines for others;
+    /// where all of that was stripped, nothing tells one from the other.
     pub fn unversioned(&self) -> impl Iterator<Item = &'a [u8]> {
         let names = strings(self.section(b"__ksymtab_strings").unwrap_or_default());
-        names.filter(|name| !name.is_empty())
+        let mut names = names.filter(|name| !name.is_empty()).vec();
+        if !names.is_empty() {
+            let is_global =
+                |entry: &Entry| entry.section != UNDEFINED && st_bind(entry.info) != STB_LOCAL;
+            let global = self.symbol_table().filter(|(entry, _)| is_global(entry));
+            let mut defined = global.filter_map(|(_, name)| strings(name).next()).vec();
+            defined.sort_unstable();
+            let is_defined = |name: &&[u8]| defined.binary_search(name).is_ok();
+            if names.iter().any(is_defined) {
+                names.retain(is_defined);
+            }
+        }
+        names.into_iter()
     }
 
-    /// What its `.symtab` has of symbols that cross its border, in the file's order.
-    pub fn symbols(&self) -> impl Iterator<Item = (&'a [u8], Symbol)> {
+    /// The entries of its `.symtab`, each with what starts with its name.
+    fn symbol_table(&self) -> impl Iterator<Item = (Entry, &'a [u8])> {
         let names = self.section(b".strtab").unwrap_or_default();
         let table = self.section(b".symtab").unwrap_or_default();
         let entries = table.chunks_exact(if self.is_64() { 24 } else { 16 }).skip(1);
         entries.filter_map(move |entry| {
             let entry = self.entry(entry)?;
             let name = names.get(entry.name as usize..)?;
+            Some((entry, name))
+        })
+    }
+
+    /// What its `.symtab` has of symbols that cross its border, in the file's order.
+    pub fn symbols(&self) -> impl Iterator<Item = (&'a [u8], Symbol)> {
+        self.symbol_table().filter_map(move |(entry, name)| {
             if let Some(name) = name.strip_prefix(b"__crc_") {
                 let crc = self.crc(&entry).unwrap_or_default();
                 return Some((strings(name).next()?, Symbol::Offered { crc }));

@@ -10,7 +10,9 @@
 //! extended CRC NAME         the same in __version_ext_crcs and _names
 //! export CRC NAME           symbol __crc_NAME, CRC in section __kcrctab
 //! export-absolute CRC NAME  symbol __crc_NAME, CRC its value
-//! string NAME               a string of __ksymtab_strings
+//! string NAME               a string of __ksymtab_strings, as of a stripped module
+//! export-bare NAME          the same, and the symbol NAME
+//! defines NAME              symbol NAME, for this module alone
 //! needs NAME                an undefined symbol
 //! needs-weak NAME           the same, one that the module can do without
 //! section NAME HEX          a section of these bytes
@@ -47,6 +49,7 @@ const NOBITS: u32 = 8;
 const SYMTAB: u32 = 2;
 const STRTAB: u32 = 3;
 const ABSOLUTE: u16 = 0xfff1;
+const LOCAL: u8 = 0;
 const GLOBAL: u8 = 1;
 const WEAK: u8 = 2;
 /// What a record of `__versions` takes, CRC and name.
@@ -80,6 +83,13 @@ fn module(text: &str) -> Result<Vec<u8>, String> {
             "hollow" => section(&mut sections, rest).kind = NOBITS,
             "modinfo" => section(&mut sections, ".modinfo").bytes.extend(string(rest)),
             "string" => section(&mut sections, "__ksymtab_strings").bytes.extend(string(rest)),
+            "export-bare" | "defines" => {
+                let bind = if word == "defines" { LOCAL } else { GLOBAL };
+                if bind == GLOBAL {
+                    section(&mut sections, "__ksymtab_strings").bytes.extend(string(rest));
+                }
+                symbols.push(Symbol { name: rest.to_owned(), value: 0, section: ABSOLUTE, bind });
+            }
             "needs" | "needs-weak" => {
                 let bind = if word == "needs" { GLOBAL } else { WEAK };
                 symbols.push(Symbol { name: rest.to_owned(), value: 0, section: 0, bind });
