@@ -263,18 +263,31 @@ impl ModuleDir {
     }
 
     /// What `modules.builtin.modinfo` has on module `name`, as a module's `.modinfo` would
-    /// have it.
+    /// have it. It stands in several places, as since Linux 6.18 the aliases come behind the
+    /// rest of all modules. Two builtins may have one name, and other files then: the first is
+    /// meant.
     pub fn builtin_fields(&self, name: &ModuleName) -> Large<u8> {
-        let mut fields = Large::default();
+        let (mut fields, mut file) = (Large::default(), None);
+        // Of the place that is looked at: where its fields start, whether a file is named
+        // there, and whether it is not that of the first.
+        let (mut start, mut has_file, mut is_other) = (0, false, false);
         self.scan(&self.builtin_aliases, 0, &mut |entry| {
-            match text::builtin_entry(entry).filter(|(module, ..)| name.is_of(module)) {
-                Some((_, key, value)) => {
-                    text::put(&mut fields.0, &[key, b"=", value, b"\0"]);
-                    false
+            let entry = text::builtin_entry(entry).filter(|(module, ..)| name.is_of(module));
+            let Some((_, key, value)) = entry else {
+                (start, has_file, is_other) = (fields.len(), false, false);
+                return false;
+            };
+            if key == b"file" {
+                is_other = file.get_or_insert_with(|| value.to_vec()) != value;
+                if is_other && !has_file {
+                    fields.0.truncate(start);
                 }
-                // Two builtins may have one name: the first is meant.
-                None => !fields.is_empty(),
+                has_file = true;
             }
+            if !is_other {
+                text::put(&mut fields.0, &[key, b"=", value, b"\0"]);
+            }
+            false
         });
         fields
     }
