@@ -15,12 +15,13 @@ use crate::config::Config;
 use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::compression::{Decompressor, Kind};
-use crate::format::elf::{MODINFO, ModuleElf, entries};
+use crate::format::elf::{BUILD_ID, MODINFO, ModuleElf, build_id, entries};
 use crate::format::json::Json;
-use crate::format::modinfo::{Field, Signed, parameters};
+use crate::format::modinfo::{Extra, Field, parameters};
 use crate::format::parts::Parts;
 use crate::format::signature;
 use crate::format::text::replace;
+use crate::kernel::linux;
 use crate::large::Large;
 use crate::moddir::{ModuleDir, stem};
 use crate::name::ModuleName;
@@ -65,6 +66,9 @@ pub static APPLET: Applet = Applet {
     misuse: Status::Failure,
     run,
 };
+
+/// The kernel's own notes.
+const NOTES: &str = "/sys/kernel/notes";
 
 fn run(args: &Args, log: &Log) -> Status {
     if args.operands.is_empty() {
@@ -145,6 +149,8 @@ struct Printer<'a> {
     only: Option<Vec<u8>>,
     end: u8,
     json: bool,
+    /// Whether a builtin is a part of the kernel that runs.
+    is_running: bool,
     /// What one module's text is made in, after the other's.
     text: Vec<u8>,
     buffers: Buffers,
@@ -174,7 +180,10 @@ impl<'a> Printer<'a> {
             });
         let end = if args.has(&NULL) { 0 } else { b'\n' };
         let (text, buffers) = (Vec::new(), Buffers::default());
-        Self { log, only, end, json: wants_json(args, &JSON), text, buffers }
+        let is_running = args.value(&SET_VERSION).is_none_or(|wanted| {
+            linux::release().is_ok_and(|running| running == wanted.as_bytes())
+        }) && args.directory(&BASEDIR).is_none();
+        Self { log, only, end, json: wants_json(args, &JSON), is_running, text, buffers }
     }
 
     fn show(&mut self, module: &Found, modules: &ModuleDir, shown: &mut Vec<Json>) -> Status {
@@ -184,7 +193,14 @@ impl<'a> Printer<'a> {
             _ if !wants_content => Ok(Content::default()),
             Some(path) => buffers.read(path),
             None => {
-                Ok(Content { builtin: modules.builtin_fields(&module.name), ..Content::default() })
+                let mut extra = Extra::default();
+                if self.is_running {
+                    let notes = files::read(Path::new(NOTES)).unwrap_or_default();
+                    extra.add_build(
+                        build_id(&notes, cfg!(target_endian = "little")).unwrap_or_default(),
+                    );
+                }
+                Ok(Content { builtin: modules.builtin_fields(&module.name), modinfo: &[], extra })
             }
         };
         let mut status = Status::Success;
@@ -205,7 +221,7 @@ impl<'a> Printer<'a> {
         for modinfo in [content.modinfo, &content.builtin] {
             all.0.extend(entries(modinfo).map(|(key, value)| Field { key, value }));
         }
-        all.0.extend(content.signed.iter().flat_map(Signed::fields));
+        all.0.extend(content.extra.fields());
         if self.json {
             shown.push(self.object(&all));
         } else {
@@ -293,7 +309,8 @@ struct Content<'a> {
     modinfo: &'a [u8],
     /// The same of a builtin.
     builtin: Large<u8>,
-    signed: Option<Signed>,
+    /// What a file has beside, or the kernel that a builtin is a part of.
+    extra: Extra,
 }
 
 impl Buffers {
@@ -302,23 +319,36 @@ impl Buffers {
         const MISSING: &str = "no section .modinfo";
         let file = files::open(path)?;
         let kind = files::kind(&file)?;
+        let mut extra = Extra::default();
         if kind != Kind::Plain {
             let length = files::read_into(&file, &mut self.file)?;
             let content = self.file.get(..length).unwrap_or_default();
             let image = self.decompressor.decompress(kind, content, files::module_limit());
             let image = image.map_err(|failure| failure.to_string())?;
-            let modinfo = ModuleElf::parse(image)?.section(MODINFO).ok_or(MISSING)?;
-            return Ok(Content { modinfo, signed: Signed::read(image), ..Content::default() });
+            let elf = ModuleElf::parse(image)?;
+            let modinfo = elf.section(MODINFO).ok_or(MISSING)?;
+            let build = elf.section(BUILD_ID).and_then(|notes| build_id(notes, elf.is_little()));
+            extra.add_build(build.unwrap_or_default());
+            extra.add_signature(image);
+            return Ok(Content { modinfo, extra, ..Content::default() });
         }
         let length = file.metadata()?.len();
         let mut parts = Parts::new(file, length, &mut self.file);
-        let place = ModuleElf::outline(&mut parts).map(|elf| elf.place(MODINFO));
-        let place = place.map_err(|what| parts.error().map_or(what.into(), Cause::from))?;
-        let modinfo = place.and_then(|(start, count)| parts.part(start, count)).ok_or(MISSING)?;
-        let signed = last(&mut parts, signature::FOOTER).and_then(signature::length);
-        let signed = signed.and_then(|count| Signed::read(last(&mut parts, count)?));
+        let elf = ModuleElf::outline(&mut parts);
+        let places = elf.map(|elf| (elf.place(MODINFO), elf.place(BUILD_ID), elf.is_little()));
+        let (modinfo, build, is_little) =
+            places.map_err(|what| parts.error().map_or(what.into(), Cause::from))?;
+        let modinfo = modinfo.and_then(|(start, count)| parts.part(start, count)).ok_or(MISSING)?;
+        if let Some(part) = build.and_then(|(start, count)| parts.part(start, count)) {
+            let notes = parts.buffer().get(part).unwrap_or_default();
+            extra.add_build(build_id(notes, is_little).unwrap_or_default());
+        }
+        let signature = last(&mut parts, signature::FOOTER).and_then(signature::length);
+        if let Some(end) = signature.and_then(|count| last(&mut parts, count)) {
+            extra.add_signature(end);
+        }
         let modinfo = self.file.get(modinfo).unwrap_or_default();
-        Ok(Content { modinfo, signed, ..Content::default() })
+        Ok(Content { modinfo, extra, ..Content::default() })
     }
 }
 

@@ -96,11 +96,17 @@ const VERSION: usize = 64;
 /// system call.
 const NEAR: u64 = 2048;
 
-/// The largest header, that of a 64-bit file.
-const HEADER: u64 = 64;
+/// What is read first: the header, which takes 64 bytes at most, and mostly what identifies
+/// the build, too.
+const START: u64 = 128;
 
 /// The section that tells what a module is.
 pub const MODINFO: &[u8] = b".modinfo";
+
+/// The section that tells of which build a module is.
+pub const BUILD_ID: &[u8] = b".note.gnu.build-id";
+/// `NT_GNU_BUILD_ID`
+const NOTE_BUILD_ID: u32 = 3;
 
 /// The sections that make up the indexes. What is in the others, nine tenths of a
 /// file, need not be read for that.
@@ -127,6 +133,27 @@ pub fn entries(modinfo: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let at = entry.iter().position(|&c| c == b'=').unwrap_or(entry.len());
         (entry.get(..at).unwrap_or_default(), entry.get(at + 1..).unwrap_or_default())
     })
+}
+
+/// What identifies the build, in notes (System V ABI, "Note Section"): `u32 name_length,
+/// length, kind; name NUL …; content …`, each of the latter two up to a multiple of four.
+pub fn build_id(mut notes: &[u8], is_little: bool) -> Option<&[u8]> {
+    loop {
+        let (head, rest) = notes.split_first_chunk::<12>()?;
+        let number = |at| {
+            let bytes = *head.get(at..)?.first_chunk()?;
+            Some(if is_little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
+        };
+        let up = |length: u32| usize::try_from(length).ok()?.checked_next_multiple_of(4);
+        let (name_length, length) = (number(0)?, number(4)?);
+        let (name, rest) = rest.split_at_checked(up(name_length)?)?;
+        // The last one's content may end with the section.
+        let content = rest.get(..usize::try_from(length).ok()?)?;
+        if number(8)? == NOTE_BUILD_ID && name == b"GNU\0" {
+            return Some(content);
+        }
+        notes = rest.get(up(length)?..)?;
+    }
 }
 
 impl<'a> ModuleElf<'a> {
@@ -159,7 +186,7 @@ impl<'a> ModuleElf<'a> {
     /// The machine that `file` is for, its sections, and where in the buffer their names
     /// are.
     fn table<S: Source>(file: &mut Parts<'_, S>) -> Result<Table, String> {
-        let start = file.part(0, HEADER.min(file.len())).unwrap_or_default();
+        let start = file.part(0, START.min(file.len())).unwrap_or_default();
         let (header, context) = header(file.buffer().get(start).unwrap_or_default())?;
         let count = usize::from(header.e_shnum);
         let size = (SectionHeader::size(context) * count) as u64;
@@ -235,7 +262,7 @@ impl<'a> ModuleElf<'a> {
             Some((_, name, _)) => (*name).to_owned(),
             None => format!("machine {}", self.machine),
         };
-        let order = if self.context.le.is_little() { "" } else { ", big-endian" };
+        let order = if self.is_little() { "" } else { ", big-endian" };
         format!("{name} ({}-bit{order})", if self.is_64() { 64 } else { 32 })
     }
 
@@ -273,7 +300,7 @@ impl<'a> ModuleElf<'a> {
         let versions = versions.chunks_exact(VERSION).filter_map(move |version| {
             let (crc, name) = version.split_at_checked(word)?;
             // The checksum is the lower half of the word.
-            let crc = if self.context.le.is_little() { crc.get(..4) } else { crc.get(word - 4..) };
+            let crc = if self.is_little() { crc.get(..4) } else { crc.get(word - 4..) };
             let name = strings(name).next()?;
             // Functions of 64-bit PowerPC have a dot that no symbol has.
             Some((name.strip_prefix(b".").unwrap_or(name), self.u32(crc?)?))
@@ -346,7 +373,7 @@ impl<'a> ModuleElf<'a> {
     fn entry(&self, bytes: &[u8]) -> Option<Entry> {
         Some(match *bytes {
             [a, b, c, d, info, _, e, f, g, h, i, j, k, l, m, n, ..] if self.is_64() => {
-                let value = if self.context.le.is_little() { [g, h, i, j] } else { [k, l, m, n] };
+                let value = if self.is_little() { [g, h, i, j] } else { [k, l, m, n] };
                 let (section, value) = (self.half([e, f]), self.word(value));
                 Entry { name: self.word([a, b, c, d]), info, section, value }
             }
@@ -389,6 +416,11 @@ impl<'a> ModuleElf<'a> {
     /// Where in the file the section `name` is, and how long: as it says itself.
     pub fn place(&self, name: &[u8]) -> Option<(u64, u64)> {
         self.header(name).map(|section| (section.sh_offset, section.sh_size))
+    }
+
+    /// Whether its numbers have their lowest byte first.
+    pub fn is_little(&self) -> bool {
+        self.context.le.is_little()
     }
 
     /// What the section `name` holds, if that has been read.

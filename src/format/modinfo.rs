@@ -1,7 +1,9 @@
 //! The fields of a module as modinfo shows them: the `.modinfo` entries in the
-//! file's order, then those of its signature.
+//! file's order, then what else the file has: its build's identity and its signature.
 
-use super::signature::{hexadecimal, signature};
+use std::slice;
+
+use super::signature::{Signer, hexadecimal, signature};
 use super::text::put;
 use crate::large::Large;
 
@@ -14,46 +16,62 @@ pub struct Field<'a> {
     pub value: &'a [u8],
 }
 
-/// How many bytes of a signature stand on a line.
-const SIGNATURE_LINE: usize = 20;
+/// How many bytes stand on a line.
+const LINE: usize = 20;
 
-/// What a module's signature says, in words.
-pub struct Signed {
-    signer: String,
-    digest: &'static str,
-    /// The number of the key, then the signature.
-    hexadecimal: Large<u8>,
-    /// Where that starts.
-    start: usize,
+/// What a module's file says beside its `.modinfo`, in words.
+#[derive(Default)]
+pub struct Extra {
+    text: Large<u8>,
+    /// What each part of the text is, and where that ends.
+    parts: Large<(&'static [u8], usize)>,
 }
 
-impl Signed {
-    /// By the signature at the end of `image`, if there is one that can be read.
-    pub fn read(image: &[u8]) -> Option<Self> {
-        let signature = signature(image)??;
-        let mut text = Large::default();
-        hexadecimal(signature.key, &mut text.0);
-        let start = text.len();
-        for (at, line) in signature.bytes.chunks(SIGNATURE_LINE).enumerate() {
-            if at > 0 {
-                text.0.extend_from_slice(b":\n\t\t");
-            }
-            hexadecimal(line, &mut text.0);
+impl Extra {
+    /// Adds what identifies the build that the module is of, if that is not empty.
+    pub fn add_build(&mut self, id: &[u8]) {
+        if !id.is_empty() {
+            self.add_hexadecimal(b"build-id", id);
         }
-        let (signer, digest) = (signature.signer, signature.digest);
-        Some(Self { signer, digest, hexadecimal: text, start })
+    }
+
+    /// Adds the signature at the end of `image`, if there is one.
+    pub fn add_signature(&mut self, image: &[u8]) {
+        let Some(signature) = signature(image) else { return };
+        self.add(b"sig_id", signature.kind.as_bytes());
+        let unread = Signer::default();
+        let signers = &*signature.signers;
+        for signer in if signers.is_empty() { slice::from_ref(&unread) } else { signers } {
+            self.add(b"signer", signer.name.as_bytes());
+            self.add_hexadecimal(b"sig_key", signer.key);
+            self.add(b"sig_hashalgo", signer.digest.as_bytes());
+            self.add_hexadecimal(b"signature", signer.bytes);
+        }
+    }
+
+    fn add(&mut self, key: &'static [u8], value: &[u8]) {
+        self.text.0.extend_from_slice(value);
+        self.parts.0.push((key, self.text.len()));
+    }
+
+    fn add_hexadecimal(&mut self, key: &'static [u8], bytes: &[u8]) {
+        for (at, line) in bytes.chunks(LINE).enumerate() {
+            if at > 0 {
+                self.text.0.extend_from_slice(b":\n\t\t");
+            }
+            hexadecimal(line, &mut self.text.0);
+        }
+        self.parts.0.push((key, self.text.len()));
     }
 
     /// Its fields.
-    pub fn fields(&self) -> [Field<'_>; 5] {
-        let (key, bytes) = self.hexadecimal.split_at_checked(self.start).unwrap_or_default();
-        [
-            Field { key: b"sig_id", value: b"PKCS#7" },
-            Field { key: b"signer", value: self.signer.as_bytes() },
-            Field { key: b"sig_key", value: key },
-            Field { key: b"sig_hashalgo", value: self.digest.as_bytes() },
-            Field { key: b"signature", value: bytes },
-        ]
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        let mut start = 0;
+        self.parts.iter().map(move |(key, end)| {
+            let value = self.text.get(start..*end).unwrap_or_default();
+            start = *end;
+            Field { key, value }
+        })
     }
 }
 

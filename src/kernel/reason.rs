@@ -2,6 +2,7 @@
 //! logged, from the module's file, from the indexes and from `/sys`. What none
 //! of these says is not told.
 
+use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -187,15 +188,30 @@ fn parameters(image: &[u8], _: &[String]) -> Option<String> {
 }
 
 fn signed(image: &[u8], _: &[String]) -> Option<String> {
-    Some(match signature(image) {
-        None => "file: not signed".to_owned(),
-        Some(None) => "file: signed, but not readably by whom".to_owned(),
-        Some(Some(by)) => {
-            let mut key = Vec::new();
-            hexadecimal(by.key, &mut key);
-            format!("file: signed by '{}', key {}", by.signer, String::from_utf8_lossy(&key))
+    let Some(signature) = signature(image) else { return Some("file: not signed".to_owned()) };
+    let mut text = String::from("file: signed");
+    for (at, signer) in signature.signers.iter().enumerate() {
+        if at > 0 {
+            text.push_str(" and");
         }
-    })
+        if !signer.name.is_empty() {
+            let _ = write!(
+                text,
+                " by '{}'{}",
+                signer.name,
+                if signer.key.is_empty() { "" } else { "," }
+            );
+        }
+        if !signer.key.is_empty() {
+            let mut key = Vec::new();
+            hexadecimal(signer.key, &mut key);
+            let _ = write!(text, " key {}", String::from_utf8_lossy(&key));
+        }
+    }
+    if text.ends_with("signed") {
+        text.push_str(", but not readably by whom");
+    }
+    Some(text)
 }
 
 /// Whether the kernel was told to refuse the module in `path`.
