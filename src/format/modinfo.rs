@@ -44,7 +44,7 @@ impl Extra {
         for signer in if signers.is_empty() { slice::from_ref(&unread) } else { signers } {
             self.add(b"signer", signer.name.as_bytes());
             self.add_hexadecimal(b"sig_key", signer.key);
-            self.add(b"sig_hashalgo", signer.digest.as_bytes());
+            self.add(b"sig_hashalgo", signer.digest.name().as_bytes());
             self.add_hexadecimal(b"signature", signer.bytes);
         }
     }

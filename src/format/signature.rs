@@ -25,7 +25,7 @@ const ID_TYPES: [&str; 3] = ["PGP", "X509", "PKCS#7"];
 /// `pkey_hash_algo` of kernels before 4.3 (`include/crypto/hash_info.h`).
 const DIGESTS: [&str; 8] = ["md4", "md5", "sha1", "rmd160", "sha256", "sha384", "sha512", "sha224"];
 /// In place of a digest that can't be read.
-const UNKNOWN: Cow<'static, str> = Cow::Borrowed("unknown");
+const UNKNOWN: &str = "unknown";
 /// The object identifier of a common name, 2.5.4.3.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
@@ -59,10 +59,19 @@ pub struct Signer<'a> {
     pub name: String,
     /// The key's serial number, or its identifier.
     pub key: &'a [u8],
-    /// The digest that was signed, as the kernel calls it, or else its object identifier.
-    pub digest: Cow<'static, str>,
+    /// The digest that was signed.
+    pub digest: Digest<'a>,
     /// The signature itself.
     pub bytes: &'a [u8],
+}
+
+/// A digest, as a signature names it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Digest<'a> {
+    /// A number of [`DIGESTS`].
+    Number(u8),
+    /// An object identifier, without bytes if it can't be read.
+    Object(&'a [u8]),
 }
 
 /// How `image` is signed, if it is.
@@ -83,7 +92,7 @@ pub fn signature(image: &[u8]) -> Option<Signature<'_>> {
         let _ = read(bytes, &mut signers);
     } else {
         let name = String::from_utf8_lossy(name).into_owned();
-        let digest = DIGESTS.get(usize::from(trailer.digest)).copied().map_or(UNKNOWN, Cow::from);
+        let digest = Digest::Number(trailer.digest);
         signers.0.push(Signer { name, key, digest, bytes });
     }
     Some(Signature { kind, signers })
@@ -149,14 +158,16 @@ fn read<'a>(message: &'a [u8], signers: &mut Large<Signer<'a>>) -> Option<()> {
     while let Some(mut info) = expect_next(&mut infos, SEQUENCE) {
         let mut signer = Signer::default();
         let _ = signer.read(&mut info);
-        signers.0.push(signer);
+        if !signer.key.is_empty() {
+            signers.0.push(signer);
+        }
     }
     Some(())
 }
 
 impl Default for Signer<'_> {
     fn default() -> Self {
-        Self { name: String::new(), key: &[], digest: UNKNOWN, bytes: &[] }
+        Self { name: String::new(), key: &[], digest: Digest::Object(&[]), bytes: &[] }
     }
 }
 
@@ -176,7 +187,7 @@ impl<'a> Signer<'a> {
             self.key = serial.strip_prefix(&[0]).filter(|key| !key.is_empty()).unwrap_or(serial);
         }
         let algorithm = expect_next(info, SEQUENCE)?;
-        self.digest = expect(algorithm, OBJECT_ID).map_or(UNKNOWN, |(id, _)| digest_name(id));
+        self.digest = Digest::Object(expect(algorithm, OBJECT_ID).map_or(&[], |(id, _)| id));
         let _ = expect_next(info, CONTEXT_0);
         expect_next(info, SEQUENCE)?;
         self.bytes = expect_next(info, OCTETS)?;
@@ -184,18 +195,22 @@ impl<'a> Signer<'a> {
     }
 }
 
-fn digest_name(object_id: &[u8]) -> Cow<'static, str> {
-    Cow::from(match object_id {
-        [0x2b, 0x0e, 0x03, 0x02, 0x1a] => "sha1",
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 1] => "sha256",
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 2] => "sha384",
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 3] => "sha512",
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 4] => "sha224",
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 8] => "sha3-256",
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 9] => "sha3-384",
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 10] => "sha3-512",
-        _ => return dotted(object_id).map_or(UNKNOWN, Cow::from),
-    })
+impl Digest<'_> {
+    /// What the kernel calls it, or else its object identifier.
+    pub fn name(&self) -> Cow<'static, str> {
+        Cow::from(match *self {
+            Self::Number(number) => DIGESTS.get(usize::from(number)).unwrap_or(&UNKNOWN),
+            Self::Object([0x2b, 0x0e, 0x03, 0x02, 0x1a]) => "sha1",
+            Self::Object([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 1]) => "sha256",
+            Self::Object([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 2]) => "sha384",
+            Self::Object([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 3]) => "sha512",
+            Self::Object([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 4]) => "sha224",
+            Self::Object([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 8]) => "sha3-256",
+            Self::Object([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 9]) => "sha3-384",
+            Self::Object([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 10]) => "sha3-512",
+            Self::Object(id) => return dotted(id).map_or(Cow::from(UNKNOWN), Cow::from),
+        })
+    }
 }
 
 /// An object identifier as `1.2.156.10197.1.401` (X.690, 8.19): numbers of seven bits a byte,
@@ -350,7 +365,7 @@ mod tests {
         let mut key = b"key ".to_vec();
         hexadecimal(signer.key, &mut key);
         assert_eq!((read.kind, signer.name.as_str(), &*key), ("PKCS#7", "Key", &b"key FA:01"[..]));
-        assert_eq!((&*signer.digest, signer.bytes), ("sha256", &b"sig"[..]));
+        assert_eq!((&*signer.digest.name(), signer.bytes), ("sha256", &b"sig"[..]));
         assert!(signature(b"\x7fELF").is_none());
     }
 

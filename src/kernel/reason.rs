@@ -2,7 +2,6 @@
 //! logged, from the module's file, from the indexes and from `/sys`. What none
 //! of these says is not told.
 
-use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -17,7 +16,7 @@ use crate::error::{Cause, Error};
 use crate::files;
 use crate::format::elf::ModuleElf;
 use crate::format::signature::{hexadecimal, signature};
-use crate::format::text::{behind, lines, number};
+use crate::format::text::{behind, lines, number, put};
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 use crate::root::Root;
@@ -189,29 +188,19 @@ fn parameters(image: &[u8], _: &[String]) -> Option<String> {
 
 fn signed(image: &[u8], _: &[String]) -> Option<String> {
     let Some(signature) = signature(image) else { return Some("file: not signed".to_owned()) };
-    let mut text = String::from("file: signed");
+    let mut text = Vec::from(*b"file: signed");
     for (at, signer) in signature.signers.iter().enumerate() {
-        if at > 0 {
-            text.push_str(" and");
-        }
+        put(&mut text, if at > 0 { &[b" and"] } else { &[] });
         if !signer.name.is_empty() {
-            let _ = write!(
-                text,
-                " by '{}'{}",
-                signer.name,
-                if signer.key.is_empty() { "" } else { "," }
-            );
+            put(&mut text, &[b" by '", signer.name.as_bytes(), b"',"]);
         }
-        if !signer.key.is_empty() {
-            let mut key = Vec::new();
-            hexadecimal(signer.key, &mut key);
-            let _ = write!(text, " key {}", String::from_utf8_lossy(&key));
-        }
+        put(&mut text, &[b" key "]);
+        hexadecimal(signer.key, &mut text);
     }
-    if text.ends_with("signed") {
-        text.push_str(", but not readably by whom");
+    if signature.signers.is_empty() {
+        put(&mut text, &[b", but not readably by whom"]);
     }
-    Some(text)
+    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Whether the kernel was told to refuse the module in `path`.
