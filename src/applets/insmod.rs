@@ -59,22 +59,34 @@ fn run(args: &Args, log: &Log) -> Status {
             let name = reason::name(path).ok().flatten().unwrap_or(name);
             let words = kernel.log_since_mark(name.as_bytes(), None);
             let modules = ModuleDir::new(&Root::system(), &release().unwrap_or_default());
-            log.error(reason::add(explain(path, &failure), path, &failure, &words, &modules))
+            log.error(reason::add(
+                explain(path, &failure, &words),
+                path,
+                &failure,
+                &words,
+                &modules,
+            ))
         }
     }
 }
 
-/// The failure in kmod's words.
-fn explain(path: &Path, failure: &Failure) -> Error {
+/// The failure in kmod's words, but for those that the kernel's own, `words`, show to be wrong.
+fn explain(path: &Path, failure: &Failure, words: &[String]) -> Error {
     let file = path.to_string_lossy();
     let cause = match failure {
         Failure::File(_) => {
             return Error::new(format!("could not load module {file}"), failure);
         }
         Failure::Kernel(Errno::ENOEXEC) => "Invalid module format".into(),
-        Failure::Kernel(Errno::ENOENT) => "Unknown symbol in module".into(),
-        Failure::Kernel(Errno::ESRCH) => "Module has wrong symbol version".into(),
-        Failure::Kernel(Errno::EINVAL) => "Invalid parameters".into(),
+        Failure::Kernel(Errno::ENOENT) if reason::may_be(reason::SYMBOL, words) => {
+            "Unknown symbol in module".into()
+        }
+        Failure::Kernel(Errno::ESRCH) if reason::may_be(reason::VERSION, words) => {
+            "Module has wrong symbol version".into()
+        }
+        Failure::Kernel(Errno::EINVAL) if reason::may_be(reason::VALUE, words) => {
+            "Invalid parameters".into()
+        }
         failure => Cause::from(failure),
     };
     Error::new(format!("could not insert module {file}"), cause)

@@ -36,6 +36,10 @@ pub const LIMIT: u64 = 512 << 20;
 /// How many times larger a module is than its file, where the file does not say.
 const GROWTH: usize = 4;
 
+/// What is wrong with a file that goes on, as one that was signed after it was compressed.
+#[allow(dead_code, reason = "not where all is left out")]
+const BEHIND: &str = "other data behind it";
+
 /// What a module file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -98,7 +102,7 @@ pub enum Failure {
     /// It is not what it should be, and in which way.
     Damaged(Kind, &'static str),
     /// It is, or has, what is not known here.
-    #[allow(dead_code, reason = "of .xz alone")]
+    #[allow(dead_code, reason = "of .xz and zstd alone")]
     Unknown(Kind, &'static str),
     /// It is larger than so many bytes.
     TooLarge(u64),
@@ -185,6 +189,38 @@ mod tests {
         assert_eq!(Kind::of(b"\xfd7zXZ\0"), Kind::Xz);
         assert_eq!(Kind::of(b"\x28\xb5\x2f\xfd\x04\x00"), Kind::Zstd);
         assert_eq!(Kind::of(b""), Kind::Plain);
+    }
+
+    /// `abc` as each tool writes it.
+    #[cfg(all(feature = "gzip", feature = "xz", feature = "zstd"))]
+    const ABC: [&[u8]; 3] = [
+        b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x4a\x06\0\xc2\x41\x24\x35\x03\0\0\0",
+        b"\xfd7zXZ\0\0\x01\x69\x22\xde\x36\x02\0\x21\x01\x16\0\0\0\x74\x2f\xe5\xa3\x01\0\x02abc\0\
+          \0\xc2\x41\x24\x35\0\x01\x17\x03\x07\x60\x0c\xbc\x90\x42\x99\x0d\x01\0\0\0\0\x01YZ",
+        b"\x28\xb5\x2f\xfd\x04\x58\x19\0\0abc\x99\x09\x77\xad",
+    ];
+
+    #[cfg(all(feature = "gzip", feature = "xz", feature = "zstd"))]
+    #[test]
+    fn what_is_behind_a_file_is_not_taken_for_its_end() {
+        for abc in ABC {
+            let kind = Kind::of(abc);
+            let behind = |more: &[u8]| unpack(&[abc, more].concat(), LIMIT);
+            assert_eq!(behind(b"").unwrap(), b"abc");
+            assert_eq!(behind(abc).unwrap(), b"abcabc");
+            for more in [&b"xxxxyyyy~Module signature appended~\n"[..], b"abcdefgh", b"abcde"] {
+                assert_eq!(behind(more).unwrap_err(), Failure::Damaged(kind, BEHIND));
+            }
+            // The first bytes of a second one.
+            for length in 4..abc.len() {
+                let failure = behind(&abc[..length]).unwrap_err();
+                assert_eq!(failure, Failure::Truncated(kind), "{length}");
+            }
+        }
+        // An .xz file may go on with zeros, four at a time.
+        assert_eq!(unpack(&[ABC[1], &[0; 8], ABC[1]].concat(), LIMIT).unwrap(), b"abcabc");
+        let odd = unpack(&[ABC[1], &[0; 7]].concat(), LIMIT);
+        assert_eq!(odd.unwrap_err(), Failure::Damaged(Kind::Xz, BEHIND));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub fn failed(
     first_time: bool,
     modules: &ModuleDir,
 ) -> Error {
-    let cause = cause(&failed.cause, first_time);
+    let cause = cause(failed, first_time);
     let error = match &failed.cause {
         Reason::Remove(_) => Error::new(format!("could not remove '{}'", failed.module), cause),
         _ => could_not_insert(target, cause),
@@ -83,13 +83,16 @@ pub fn remove_command(failed: &Failed) -> Option<Error> {
     Some(Error::said(doing).note(outcome.as_str()))
 }
 
-/// The cause in kmod's words.
-pub fn cause(reason: &Reason, first_time: bool) -> Cause {
-    match reason {
+/// The cause in kmod's words, but for those that the kernel's own show to be wrong.
+pub fn cause(failed: &Failed, first_time: bool) -> Cause {
+    match &failed.cause {
         Reason::Insert(_, Failure::Kernel(Errno::EEXIST)) if first_time => {
             "Module already in kernel".into()
         }
-        Reason::Insert(_, Failure::Kernel(Errno::ENOENT)) => {
+        Reason::Insert(_, Failure::Kernel(Errno::ENOENT))
+            if reason::may_be(reason::SYMBOL, &failed.kernel)
+                || reason::may_be(reason::PARAMETER, &failed.kernel) =>
+        {
             "Unknown symbol in module, or unknown parameter (see dmesg)".into()
         }
         Reason::Insert(_, failure) => failure.into(),

@@ -49,10 +49,10 @@ pub fn add(
             clauses.extend(lockdown());
             clauses
         }
-        _ if words.iter().any(|line| behind(line.as_bytes(), PARAMETER).is_some()) => {
+        _ if words.iter().any(|line| behind(line.as_bytes(), VALUE).is_some()) => {
             from_image(path, &[parameters], words)
         }
-        _ if words.iter().any(|line| behind(line.as_bytes(), DISAGREES).is_some()) => {
+        _ if words.iter().any(|line| behind(line.as_bytes(), VERSION).is_some()) => {
             from_image(path, &[versions], words)
         }
         _ => Vec::new(),
@@ -64,9 +64,18 @@ pub fn add(
 }
 
 /// What the kernel says of a parameter's value.
-const PARAMETER: &[u8] = b"for parameter `";
+pub const VALUE: &[u8] = b"for parameter `";
+/// What it says of a parameter that is not there.
+pub const PARAMETER: &[u8] = b"nknown parameter";
+/// What it says of a symbol that nothing has.
+pub const SYMBOL: &[u8] = b"Unknown symbol ";
 /// What it says of a symbol that was built against something else.
-const DISAGREES: &[u8] = b"disagrees about version of symbol ";
+pub const VERSION: &[u8] = b"disagrees about version of symbol ";
+
+/// Whether the kernel may have meant `text`: it said so, or nothing.
+pub fn may_be(text: &[u8], words: &[String]) -> bool {
+    words.is_empty() || words.iter().any(|line| behind(line.as_bytes(), text).is_some())
+}
 
 /// The same for a step of a plan.
 pub fn add_for_step(error: Error, failed: &Failed, modules: &ModuleDir) -> Error {
@@ -109,7 +118,7 @@ fn other_machine(image: &[u8], _: &[String]) -> Option<String> {
 fn versions(image: &[u8], words: &[String]) -> Option<String> {
     let module = ModuleElf::parse(image).ok()?;
     let imports: Vec<_> = module.imports().vec();
-    let disagreeing = named(words, DISAGREES);
+    let disagreeing = named(words, VERSION);
     let version = |symbol: &String| {
         let (_, crc) = imports.iter().find(|(name, _)| *name == symbol.as_bytes())?;
         let kernel = loaded_version(symbol.as_bytes());
@@ -155,7 +164,7 @@ fn other_kernel(image: &[u8], words: &[String]) -> Option<String> {
 /// Which modules of the tree have the symbols that the kernel does not know.
 fn providers(words: &[String], modules: &ModuleDir) -> Vec<String> {
     let mut providers: Vec<(String, Vec<String>)> = Vec::new();
-    for symbol in named(words, b"Unknown symbol ") {
+    for symbol in named(words, SYMBOL) {
         let exporting = modules.exporting(format!("symbol:{symbol}").as_bytes());
         let module = exporting.first().map(|module| module.to_string()).unwrap_or_default();
         match providers.iter_mut().find(|(name, _)| *name == module) {

@@ -45,7 +45,7 @@ impl Record {
             Ok(Some(route)) => (INSERTED.to_owned(), route.to_string()),
             Ok(None) if path.is_empty() => (INSERTED.to_owned(), String::new()),
             Ok(None) => (THERE.to_owned(), String::new()),
-            Err(failed) => (explain::cause(&failed.cause, false).to_string(), String::new()),
+            Err(failed) => (explain::cause(failed, false).to_string(), String::new()),
         };
         let needs = plan.before(report.number).filter_map(|at| plan.nodes().get(at));
         let needs = needs.map(|node| node.step.module.clone()).vec();

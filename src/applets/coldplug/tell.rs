@@ -133,7 +133,7 @@ impl Report<'_> {
     ) -> Json {
         let number = |number: u64| Json::Number(i64::try_from(number).unwrap_or(i64::MAX));
         let failed = self.failures.iter().map(|(_, failed)| {
-            let cause = explain::cause(&failed.cause, false).to_string();
+            let cause = explain::cause(failed, false).to_string();
             Json::Object(vec![
                 ("module", Json::text(failed.module.as_bytes())),
                 ("cause", Json::text(cause)),

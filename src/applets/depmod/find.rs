@@ -244,11 +244,11 @@ pub fn no_module(path: &Path, what: &str) -> Error {
 /// Why what is called `name` is not looked at: others than the kernel's build put it there.
 fn foreign(name: &[u8], is_module: bool) -> Option<&'static str> {
     if name == b".debug" {
-        return Some("debug information");
+        return Some("its name is that of a directory for debug information");
     }
     let starts = [
-        (&b".wh."[..], "a mark in a container's layer"),
-        (b"._", "what macOS keeps of another file"),
+        (&b".wh."[..], "its name is that of a mark in a container's layer"),
+        (b"._", "its name is what macOS gives to what it keeps of another file"),
     ];
     starts.into_iter().find(|(start, _)| is_module && name.starts_with(start)).map(|found| found.1)
 }

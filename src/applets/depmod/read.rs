@@ -171,7 +171,7 @@ fn stray(start: &[u8]) -> Option<&'static str> {
 
 /// The same, of one that has been read.
 fn hollow(elf: &ModuleElf<'_>) -> Option<&'static str> {
-    elf.is_hollow().then_some("debug information alone")
+    elf.is_hollow().then_some("its sections have no content")
 }
 
 /// Room for a file, kept from one to the next.

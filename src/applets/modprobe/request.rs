@@ -342,7 +342,7 @@ impl Request<'_> {
                 if let Some(error) = explain::install_command(failed) {
                     self.log.error(error);
                 }
-                let cause = explain::cause(&failed.cause, false);
+                let cause = explain::cause(failed, false);
                 let module = &step.module;
                 self.log.tell(Level::Info, format_args!("passed over '{module}': {cause}"));
             }

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use super::{Failure, GROWTH, Kind, grow};
+use super::{BEHIND, Failure, GROWTH, Kind, grow};
 
 const HEADER_CRC: u8 = 1 << 1;
 const EXTRA: u8 = 1 << 2;
@@ -89,7 +89,7 @@ impl Gunzip {
                 return Ok(end);
             }
             if input.first() != Some(&0x1f) {
-                return Err(Failure::Damaged(Kind::Gzip, "other data behind it"));
+                return Err(Failure::Damaged(Kind::Gzip, BEHIND));
             }
         }
     }

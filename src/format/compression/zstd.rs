@@ -1,13 +1,21 @@
 //! Zstandard, RFC 8878, by the reference decoder.
 
-use ::zstd::zstd_safe::{DCtx, get_frame_content_size};
+use ::zstd::zstd_safe::{DCtx, MAGICNUMBER, find_frame_compressed_size, get_frame_content_size};
 
-use super::{Failure, GROWTH, Kind, grow};
+use super::{BEHIND, Failure, GROWTH, Kind, grow};
 
 // Of zstd's `ZSTD_ErrorCode`, which is negated in a result.
+const NO_SUCH_PARAMETER: usize = 14;
+const WINDOW: usize = 16;
+const WRONG_CHECKSUM: usize = 22;
+const DICTIONARY: usize = 32;
 const NO_MEMORY: usize = 64;
 const TOO_SMALL: usize = 70;
 const WRONG_SIZE: usize = 72;
+
+const WRONG: Failure = Failure::Damaged(Kind::Zstd, "wrong data or checksum");
+const NO_SUCH_OPTIONS: Failure =
+    Failure::Unknown(Kind::Zstd, "is made with options that are not known here");
 
 /// Reads zstd files, one after another.
 #[derive(Default)]
@@ -41,10 +49,27 @@ impl Unzstd {
                     room = (room + 1).saturating_mul(GROWTH as u64);
                     continue;
                 }
-                Err(WRONG_SIZE) => Err(Failure::Truncated(Kind::Zstd)),
+                Err(WRONG_SIZE | WRONG_CHECKSUM) => Err(odd_end(input)),
+                Err(DICTIONARY) => Err(Failure::Unknown(Kind::Zstd, "needs a dictionary")),
+                Err(NO_SUCH_PARAMETER | WINDOW) => Err(NO_SUCH_OPTIONS),
                 Err(NO_MEMORY) => Err(Failure::NoMemory),
-                Err(_) => Err(Failure::Damaged(Kind::Zstd, "wrong data or checksum")),
+                Err(_) => Err(WRONG),
             };
         }
+    }
+}
+
+/// What is wrong with `input`, whose end or whose checksums are not what they should be.
+fn odd_end(input: &[u8]) -> Failure {
+    let mut rest = input;
+    while let Some(behind) = find_frame_compressed_size(rest).ok().and_then(|n| rest.get(n..)) {
+        rest = behind;
+    }
+    match rest {
+        [] => WRONG,
+        _ if rest.len() == input.len() || rest.starts_with(&MAGICNUMBER.to_le_bytes()) => {
+            Failure::Truncated(Kind::Zstd)
+        }
+        _ => Failure::Damaged(Kind::Zstd, BEHIND),
     }
 }
