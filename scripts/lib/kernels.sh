@@ -12,6 +12,7 @@
 #   6.12   the same from backports: .ko.xz, which the kernel can decompress
 #   6.1-arm64, 6.1-armmp    Debian 12's for aarch64 and for armv7: plain .ko, arm64's signed
 #   6.1-s390x   the same for a big-endian machine, for its module tree
+#   SUITE/FLAVOUR   the newest of one of Debian's suites, as sid/riscv64: for its module tree
 
 kernel() {
     local name=$1 arch flavour package dir tmp
@@ -27,6 +28,7 @@ kernel() {
     uml | 6.1) ;;
     6.12) private_apt bookworm-backports ;;
     6.1-armmp) flavour=armmp && private_apt bookworm ;;
+    */*) flavour=${name#*/} && private_apt "${name%/*}" ;;
     *) private_apt bookworm ;;
     esac
     newest
@@ -53,6 +55,11 @@ kernel_arch() {
     6.1-arm64) echo arm64 ;;
     6.1-armmp) echo armhf ;;
     6.1-s390x) echo s390x ;;
+    */armmp) echo armhf ;;
+    */686-pae) echo i386 ;;
+    */powerpc64le) echo ppc64el ;;
+    */5kc-malta) echo mips64el ;;
+    */*) echo "${1#*/}" ;;
     *) return 1 ;;
     esac
 }
@@ -72,9 +79,25 @@ newest() {
         package=$(apt-cache "${options[@]}" depends --important "linux-image-$flavour" 2>/dev/null |
             sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
     fi
-    version=$(apt-cache "${options[@]}" show --no-all-versions "${package:-none}" 2>/dev/null |
-        sed -n 's/^Version: //p')
+    version=$(version_of "${package:-none}")
     [ -z "$version" ] || package=$package=$version dir=$cache/${package%%=*}-$version
+    [ -n "$dir" ] || return 0
+    # Newer ones have modules and lists in packages of their own.
+    case $name in
+    */*)
+        version=${package#*=} package=${package%%=*}
+        if [ -n "$(version_of "${package/image/modules}")" ]; then
+            package="${package/image/modules}=$version ${package/image/base}=$version"
+        else
+            package=$package=$version
+        fi
+        ;;
+    esac
+}
+
+# version_of PACKAGE
+version_of() {
+    apt-cache "${options[@]}" show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: //p'
 }
 
 main_mirror() {
@@ -112,13 +135,18 @@ update_private_apt() {
 
 fetch() {
     local root=$2/root
-    (cd "$2" && quietly apt-get "${options[@]}" download "$1") &&
-        dpkg-deb -x "$2"/*.deb "$root" || return 1
+    local packages deb
+    read -ra packages <<<"$1"
+    (cd "$2" && quietly apt-get "${options[@]}" download "${packages[@]}") || return 1
+    for deb in "$2"/*.deb; do
+        dpkg-deb -x "$deb" "$root" || return 1
+    done
     if [ -d "$root/usr/lib/uml" ]; then
         mkdir "$root/lib" &&
             mv "$root/usr/lib/uml/modules" "$root/lib" &&
             ln -s usr/bin/linux.uml "$root/kernel"
     else
+        [ -e "$root/lib" ] || ln -s usr/lib "$root/lib"
         # The package leaves the indexes to its installation.
         ln -s "boot/vmlinuz-$(release "$root")" "$root/kernel" &&
             depmod -b "$root" "$(release "$root")"
