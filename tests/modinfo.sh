@@ -56,7 +56,7 @@ if ! tr '\0' '\n' <"$modules/modules.builtin.modinfo" | sed 's/\..*//' | uniq | 
     tr '\0' '\n' <"$modules/modules.builtin.modinfo" | sed -n 's/^\([^.]*\)\.alias=/\1 /p' |
         awk 'NR == FNR { gsub("-", "_"); names[$1]; next } $1 in names { sub("^[^ ]* ", ""); print }' \
             "$work/names" - | sort -u >"$work/all"
-    xargs "$binary" modinfo -b "$tree" -k "$release" -F alias <"$work/names" | sort -u |
+    xargs "$binary" modinfo -b "$tree" -k "$release" -m -F alias <"$work/names" | sort -u |
         cmp - "$work/all" || differences=$((differences + 1))
     cut="/^alias:/d"
 fi
