@@ -13,6 +13,7 @@
 #[cfg(any(test, target_env = "musl"))]
 mod memory;
 pub mod process;
+pub mod shortage;
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
@@ -26,6 +27,13 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc;
 use nix::sys::stat::Mode;
+
+#[cfg(all(not(test), target_env = "musl"))]
+#[global_allocator]
+static OURS: shortage::Ours<&memory::Memory> = shortage::Ours(&memory::MEMORY);
+#[cfg(all(not(test), not(target_env = "musl")))]
+#[global_allocator]
+static OURS: shortage::Ours<std::alloc::System> = shortage::Ours(std::alloc::System);
 
 /// A standard stream.
 #[derive(Clone, Copy)]
@@ -212,12 +220,14 @@ unsafe extern "C" fn __wrap_memcmp(a: *const u8, b: *const u8, count: usize) -> 
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     occupy_standard_streams();
     let count = usize::try_from(argc).unwrap_or(0);
-    let argument = |at| {
-        // SAFETY: `argv` holds `argc` pointers to NUL-terminated strings, which
-        // live as long as the process.
-        let text = unsafe { CStr::from_ptr(*argv.add(at)) };
-        OsStr::from_bytes(text.to_bytes()).to_owned()
-    };
+    // SAFETY: `argv` holds `argc` pointers to NUL-terminated strings, which
+    // live as long as the process.
+    let text = |at| -> &'static [u8] { unsafe { CStr::from_ptr(*argv.add(at)) }.to_bytes() };
+    if count > 0 {
+        let name = text(0).rsplit(|&c| c == b'/').next().unwrap_or_default();
+        shortage::is_of(name, !stderr_is_open());
+    }
+    let argument = |at| OsStr::from_bytes(text(at)).to_owned();
     let arguments: Vec<OsString> = (0..count).map(argument).vec();
     crate::run(&arguments).code()
 }

@@ -183,7 +183,7 @@ pub fn read_into(mut file: &File, content: &mut Vec<u8>) -> io::Result<usize> {
             let size = if length < BLOCK { 0 } else { file.metadata()?.len() };
             let size = usize::try_from(size).unwrap_or(0);
             let hint = if size > length { size + 1 } else { length * 2 };
-            large::grow(content, hint.clamp(BLOCK, LIMIT));
+            large::grow(content, hint.clamp(BLOCK, LIMIT))?;
         }
         match file.read(content.get_mut(length..).unwrap_or_default()) {
             Ok(0) => return Ok(length),
@@ -206,7 +206,7 @@ pub fn scan(
     let (mut filled, mut offset) = (0, 0);
     while filled < LIMIT {
         if filled == buffer.len() || filled == 0 {
-            large::grow(buffer, SCANNED.max(filled * 2));
+            large::grow(buffer, SCANNED.max(filled * 2))?;
         }
         let room = buffer.get_mut(filled..).unwrap_or_default();
         let count = read_at(file, room, offset)?;

@@ -2,22 +2,32 @@
 
 use std::ops::Deref;
 
+use nix::errno::Errno;
+
+use crate::entry::shortage::{fallibly, zeroed};
+
 /// A vector for what a file holds, or for what each of thousands of modules or names has: its
 /// memory is given back when it is dropped, which other vectors' is not (see `memory` in
 /// `entry`).
 pub struct Large<T>(pub Vec<T>);
 
-/// Makes `buffer` longer. What is new is zero, as the kernel gives it: a long piece is not
-/// written to, and takes no memory before it is.
-pub fn grow(buffer: &mut Vec<u8>, length: usize) {
+/// Makes `buffer` longer, by what is zero and takes no memory before it is written to; an error
+/// where there is not so much.
+pub fn grow(buffer: &mut Vec<u8>, length: usize) -> Result<(), Errno> {
     if length <= buffer.len() {
-        return;
+        return Ok(());
     }
-    let mut longer = vec![0; length];
+    let mut longer = zeroed(length).ok_or(Errno::ENOMEM)?;
     if let Some(start) = longer.get_mut(..buffer.len()) {
         start.copy_from_slice(buffer);
     }
     drop(Large(std::mem::replace(buffer, longer)));
+    Ok(())
+}
+
+/// Makes room in `buffer` for so many bytes more; an error where there is not so much.
+pub fn reserve(buffer: &mut Vec<u8>, more: usize) -> Result<(), Errno> {
+    fallibly(|| buffer.try_reserve_exact(more)).map_err(|_| Errno::ENOMEM)
 }
 
 impl<T> Default for Large<T> {

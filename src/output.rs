@@ -48,7 +48,9 @@ pub struct Log {
 impl Log {
     /// A log for `applet` that tells what is at least as urgent as `level`.
     pub fn new(applet: &'static str, level: Level, syslog: bool) -> Self {
-        Self { applet, level, syslog: syslog || !entry::stderr_is_open() }
+        let syslog = syslog || !entry::stderr_is_open();
+        entry::shortage::is_of(applet.as_bytes(), syslog);
+        Self { applet, level, syslog }
     }
 
     /// The same, telling nothing.

@@ -37,7 +37,7 @@ const LAYERS: [&[&str]; 12] = [
 /// The entry is what the C library calls: it hands over to `main`, and keeps
 /// for `output` how the streams were found.
 const APART: [(&str, &[&str], &[&str]); 1] =
-    [("entry", &["main", "output", "kernel", "files"], &["main", "collect"])];
+    [("entry", &["main", "output", "kernel", "files", "large"], &["main", "collect"])];
 
 /// These never name each other: an applet is one file, or one and its folder.
 const STRANGERS: &str = "applets";

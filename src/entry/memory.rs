@@ -22,13 +22,13 @@ const SIZES: usize = 13;
 /// What is asked of the kernel at once.
 const BLOCK: usize = 4 * LARGEST;
 
-#[cfg_attr(not(test), global_allocator)]
-static MEMORY: Memory = Memory {
+pub static MEMORY: Memory = Memory {
     is_taken: AtomicBool::new(false),
     pool: UnsafeCell::new(Pool { free: [null_mut(); SIZES], start: 0, end: 0 }),
 };
 
-struct Memory {
+/// All memory there is.
+pub struct Memory {
     is_taken: AtomicBool,
     pool: UnsafeCell<Pool>,
 }
@@ -114,6 +114,26 @@ impl Memory {
             },
             false => self.with(|pool| pool.give(number(layout.size()), piece)),
         }
+    }
+}
+
+// SAFETY: as for `Memory` itself.
+unsafe impl GlobalAlloc for &Memory {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promises.
+        unsafe { (**self).realloc(piece, layout, size) }
     }
 }
 

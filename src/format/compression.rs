@@ -16,6 +16,8 @@ mod zstd;
 
 use std::fmt;
 
+use crate::large;
+
 #[cfg(feature = "zstd")]
 use self::zstd::Unzstd;
 #[cfg(feature = "gzip")]
@@ -171,7 +173,7 @@ impl Decompressor {
 /// Makes room for `count` bytes in all.
 fn grow(output: &mut Vec<u8>, count: usize) -> Result<(), Failure> {
     let more = count.saturating_sub(output.len());
-    output.try_reserve_exact(more).map_err(|_| Failure::NoMemory)
+    large::reserve(output, more).map_err(|_| Failure::NoMemory)
 }
 
 #[cfg(test)]

@@ -55,7 +55,10 @@ impl<'b, S: Source> Parts<'b, S> {
         }
         let part = self.used..self.used + usize::try_from(count).ok()?;
         if self.buffer.len() < part.end {
-            large::grow(self.buffer, part.end * 2);
+            if let Err(error) = large::grow(self.buffer, part.end * 2) {
+                self.error = Some(error.into());
+                return None;
+            }
         }
         let room = self.buffer.get_mut(part.clone())?;
         match self.source.read_at(room, offset) {
