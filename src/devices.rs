@@ -3,20 +3,27 @@
 //! A device is a directory (kernel: `Documentation/admin-guide/sysfs-rules.rst`). What
 //! drivers it wants stands in its file `modalias`, a line for each name that it goes by;
 //! some buses have none and say it in `uevent`, in lines `MODALIAS=…`, alone. What a device
-//! tree says of a device stands there, too. Devices come and go while they are read: what
-//! can't be read is not there.
+//! tree says of a device stands there, too. Devices come and go while they are read: what is
+//! gone is not there; what can't be read for another reason is told.
 //!
 //! There may be thousands of directories: names and contents are read into the same memory
 //! each time.
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use nix::errno::Errno;
+
+use crate::error::{Error, errno};
 use crate::files::{self, Kind, for_each_entry};
 use crate::format::text::{behind, lines};
 use crate::large::Large;
 use crate::root::Root;
+
+/// What is below `/sys`.
+const DEVICES: &[u8] = b"/devices";
 
 /// Deeper than any bus.
 const DEPTH: usize = 64;
@@ -75,13 +82,21 @@ const TREE: u8 = 16;
 const DRIVER: u8 = 32;
 
 /// Calls `found` for each device that says which drivers it wants, sorted by where they
-/// are, but for those at a path that `is_known`: nothing of them is kept in memory.
-pub fn walk(system: &Root, is_known: &dyn Fn(&[u8]) -> bool, found: &mut dyn FnMut(Device)) {
+/// are, but for those at a path that `is_known`: nothing of them is kept in memory. An error
+/// is the first directory or file that could not be read, though it is there.
+pub fn walk(
+    system: &Root,
+    is_known: &dyn Fn(&[u8]) -> bool,
+    found: &mut dyn FnMut(Device),
+) -> Result<(), Error> {
     let start = system.join("/sys");
     let start = start.as_os_str().as_bytes();
-    let path = Large([start, b"/devices"].concat());
+    let path = Large([start, DEVICES].concat());
     let (names, content) = Default::default();
-    Walk { start: start.len(), path, names, content, is_known, found }.descend(0);
+    let start = start.len();
+    let mut walk = Walk { start, path, names, content, is_known, found, error: None };
+    walk.descend(0);
+    walk.error.map_or(Ok(()), Err)
 }
 
 struct Walk<'a> {
@@ -95,6 +110,8 @@ struct Walk<'a> {
     content: Large<u8>,
     is_known: &'a dyn Fn(&[u8]) -> bool,
     found: &'a mut dyn FnMut(Device),
+    /// What could not be read first.
+    error: Option<Error>,
 }
 
 impl Walk<'_> {
@@ -132,7 +149,8 @@ impl Walk<'_> {
     fn files(&mut self) -> u8 {
         let (mut files, names) = (0, &mut self.names.0);
         // Of one that is gone meanwhile, nothing or what was read before.
-        let _ = for_each_entry(Path::new(OsStr::from_bytes(&self.path)), &mut |name, kind| {
+        let path = Path::new(OsStr::from_bytes(&self.path));
+        let read = for_each_entry(path, &mut |name, kind| {
             if let Some((_, bit)) = FILES.iter().find(|(file, _)| *file == name) {
                 files |= bit;
             } else if kind == Some(Kind::Directory) && !NO_DEVICES.contains(&name) {
@@ -140,6 +158,9 @@ impl Walk<'_> {
                 names.push(0);
             }
         });
+        if let Err(error) = read {
+            self.tell(error);
+        }
         files
     }
 
@@ -173,9 +194,21 @@ impl Walk<'_> {
         let length = self.path.len();
         self.path.0.extend_from_slice(name);
         let file = files::open(Path::new(OsStr::from_bytes(&self.path)));
-        self.path.0.truncate(length);
         let read = file.and_then(|file| files::read_into(&file, &mut self.content.0));
-        self.content.get(..read.unwrap_or(0)).unwrap_or_default()
+        let read = read.map_err(|error| self.tell(error)).unwrap_or_default();
+        self.path.0.truncate(length);
+        self.content.get(..read).unwrap_or_default()
+    }
+
+    /// Keeps why what the path names could not be read, unless a device went away with it.
+    /// That there are no devices at all is no such thing.
+    fn tell(&mut self, error: io::Error) {
+        let is_gone = matches!(errno(&error), Errno::ENOENT | Errno::ENODEV);
+        let is_below = self.path.len() > self.start + DEVICES.len();
+        if self.error.is_none() && !(is_gone && is_below) {
+            let path = Path::new(OsStr::from_bytes(&self.path));
+            self.error = Some(Error::reading(path, error));
+        }
     }
 }
 
@@ -258,7 +291,7 @@ mod tests {
         write("virtual/tty/tty1/modalias", "no\n");
         write("virtual/dmi/id/modalias", "dmi:x\n");
         let mut found = Vec::new();
-        walk(&Root::new(dir.path()), &|_| false, &mut |device| found.push(device));
+        walk(&Root::new(dir.path()), &|_| false, &mut |device| found.push(device)).unwrap();
         let found: Vec<_> = found
             .iter()
             .map(|device| {
@@ -311,7 +344,8 @@ mod tests {
         let mut found = Vec::new();
         walk(&Root::new(dir.path()), &|_| false, &mut |device| {
             found.push((device.modaliases, device.bound))
-        });
+        })
+        .unwrap();
         let expected = [
             (&["spi:m95", "of:NeepromT(null)Cacme,m_95Cst,m95"][..], false),
             (&["spi:x", "of:NeepromTromCacme,m_95Cst,m95"], false),

@@ -67,6 +67,11 @@ impl Error {
         matches!(self.0.cause, Cause::Errno(Errno::ENOENT | Errno::ENOTDIR))
     }
 
+    /// Whether it is about what is there, and what the system does not give.
+    pub fn is_unread(&self) -> bool {
+        matches!(self.0.cause, Cause::Errno(errno) if errno != Errno::ENOENT)
+    }
+
     /// Adds a clause to the parentheses.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.0.notes.push(note.into());

@@ -113,6 +113,8 @@ pub struct ModuleDir {
     /// What text files go through, and values that nobody wants.
     buffer: Cell<Vec<u8>>,
     warnings: RefCell<Vec<Error>>,
+    /// Whether an index could not be read in any form.
+    is_partial: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -151,12 +153,18 @@ impl ModuleDir {
             last: Cell::default(),
             buffer: Cell::default(),
             warnings: RefCell::default(),
+            is_partial: Cell::default(),
         }
     }
 
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether something was looked up that nobody knows, as no form of its index can be read.
+    pub fn is_partial(&self) -> bool {
+        self.is_partial.get()
     }
 
     /// Damage met since the last call, for the log.
@@ -168,6 +176,7 @@ impl ModuleDir {
     pub fn is_indexed(&self) -> bool {
         matches!(self.dependencies.open(self), Source::Bin(_))
             || self.dependencies.text(self).is_some()
+            || self.dependencies.is_unreadable.get()
     }
 
     /// Whether there is a list of the symbols that modules export.
@@ -432,6 +441,7 @@ impl Table {
         if !self.is_unreadable.replace(true) {
             let error = Error::reading(&dir.path.join(self.text), error);
             dir.warnings.borrow_mut().push(error);
+            dir.is_partial.set(true);
         }
         false
     }

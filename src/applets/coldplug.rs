@@ -19,7 +19,9 @@ use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use crate::applets::{configuration, lacks_module_support, module_dir, wants_json, wants_trace};
+use crate::applets::{
+    configuration, doubt, lacks_module_support, module_dir, wants_json, wants_trace,
+};
 use crate::cli::{
     self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE,
     for_commands, jobs,
@@ -58,9 +60,10 @@ pub static APPLET: Applet = Applet {
     notes: "First come the NAMEs, then what modules_load= on the kernel command line,
 modules-load.d and /etc/modules list, then the hardware, in one plan. PATH is a
 device's node or a path in /sys. The exit status is 0 if all that was waited for
-is there, 1 if a NAME could not be inserted, 2 if a PATH did not come, 3 if the
-kernel could not be locked, 64 for a wrong command line: the highest that holds.
-What else fails is logged and changes nothing.",
+is there, 1 if a NAME could not be inserted or something not be read that is
+there, 2 if a PATH did not come, 3 if the kernel could not be locked, 64 for a
+wrong command line: the highest that holds. What else fails is logged and
+changes nothing.",
     options: &[
         &WAIT_FOR,
         &SETTLE,
@@ -133,7 +136,9 @@ fn run(args: &Args, log: &Log) -> Status {
     }
     let (graph, goals) = gathered.plan();
     if args.has(&DRY_RUN) {
-        return tell::plan(log, &graph, wants_json(args, &JSON)).merge(gathered.status());
+        let status = gathered.status().merge(doubt(&modules));
+        modules.take_warnings().iter().for_each(|warning| log.warning(warning));
+        return tell::plan(log, &graph, wants_json(args, &JSON)).merge(status);
     }
     let kernel = Linux::new(system.clone(), log.tells(Level::Error));
     let kernel = kernel.with_options(for_commands(args));

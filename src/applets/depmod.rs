@@ -249,8 +249,14 @@ impl<'a> Request<'a> {
         let named = self.args.operands.get(1..).unwrap_or_default();
         if named.is_empty() || self.args.has(&ALL) || self.args.has(&QUICK) {
             let paths = self.args.values(&CONFIG);
-            let config = DepmodConfig::load(&Root::system(), paths, &self.release);
-            config.errors.iter().for_each(|error| self.log.tell(Level::Error, error));
+            let mut config = DepmodConfig::load(&Root::system(), paths, &self.release);
+            // Nobody knows what is excluded or overridden there.
+            let (unread, errors): (Vec<_>, Vec<_>) =
+                config.errors.drain(..).partition(Error::is_unread);
+            errors.iter().for_each(|error| self.log.tell(Level::Error, error));
+            if !unread.is_empty() {
+                return Err(unread);
+            }
             config.warnings.iter().for_each(|warning| self.log.warning(warning));
             config.notices.iter().for_each(|notice| self.log.tell(Level::Info, notice));
             return find::find(&self.directory, &config, self.args.has(&QUICK)).map_err(|error| {

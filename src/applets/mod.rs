@@ -172,6 +172,16 @@ fn configuration(args: &Args, modules: &ModuleDir, log: &Log) -> Config {
     config
 }
 
+/// What it makes of a status that nobody knows what an index of `modules` has: it is told as
+/// a warning, but something may be undone.
+#[cfg(any(feature = "modprobe", feature = "coldplug", feature = "modinfo"))]
+fn doubt(modules: &ModuleDir) -> Status {
+    match modules.is_partial() {
+        true => Status::Failure,
+        false => Status::Success,
+    }
+}
+
 /// Whether `option`, that for JSON, is given.
 #[cfg(feature = "json")]
 fn wants_json(args: &Args, option: &Opt) -> bool {

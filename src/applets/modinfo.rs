@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::applets::{absolute, module_dir, wants_json};
+use crate::applets::{absolute, doubt, module_dir, wants_json};
 use crate::cli::{Applet, Args, Opt};
 use crate::collect::Collect;
 use crate::config::Config;
@@ -96,6 +96,7 @@ fn run(args: &Args, log: &Log) -> Status {
         }
     }
     modules.take_warnings().iter().for_each(|warning| log.warning(warning));
+    status = status.merge(doubt(&modules));
     if wants_json(args, &JSON) {
         status = status.merge(print(log, Json::List(shown).document().as_bytes()));
     }

@@ -22,7 +22,7 @@ use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use crate::applets::{configuration, module_dir, wants_json, wants_trace};
+use crate::applets::{configuration, doubt, module_dir, wants_json, wants_trace};
 use crate::cli::{
     Applet, Args, CONFIG, DIRNAME, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, MODPROBE_OPTIONS,
     Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
@@ -144,7 +144,7 @@ fn run(args: &Args, log: &Log) -> Status {
         request.insert()
     };
     request.tell_damage();
-    status
+    status.merge(doubt(&modules))
 }
 
 /// A count of milliseconds, as `strtoul(3)` reads it: decimal, 0x or octal.

@@ -62,6 +62,8 @@ pub struct Config {
     patterns: Vec<Denial>,
     /// What could not be read or understood, for the log.
     pub errors: Vec<Error>,
+    /// Whether something could not be read, which may have denied any module.
+    pub is_partial: bool,
     /// What is understood, but odd.
     pub warnings: Vec<Error>,
 }
@@ -90,12 +92,16 @@ impl Config {
     pub fn load(system: &Root, paths: &[OsString], moddir: &Path) -> Self {
         let mut config = Self::default();
         let mut files = Files::list(system, &DIRECTORIES, paths, &mut config.errors);
+        config.deny_for_unread(0);
         for name in ["modules.softdep", "modules.weakdep"] {
             files.insert(name.as_bytes().to_vec(), moddir.join(name));
         }
         for path in files.paths() {
+            let told = config.errors.len();
             if let Some(text) = find::content(&path, &mut config.errors) {
                 modprobe_d::parse(&mut config, &path, &text);
+            } else if path.parent() != Some(moddir) {
+                config.deny_for_unread(told);
             }
         }
         config.check_options();
@@ -111,8 +117,22 @@ impl Config {
     }
 
     fn add_command_line(&mut self, system: &Root) {
+        let told = self.errors.len();
         if let Some(line) = find::content(&system.join("/proc/cmdline"), &mut self.errors) {
             cmdline::parse(self, &line);
+        } else {
+            self.deny_for_unread(told);
+        }
+    }
+
+    /// Denies all modules if an error from the `told`th on is about what could not be read:
+    /// nobody knows what is denied there. What is not there denies nothing.
+    fn deny_for_unread(&mut self, told: usize) {
+        let errors = self.errors.get(told..).unwrap_or_default();
+        if let Some(error) = errors.iter().find(|error| error.is_unread()) {
+            let place = format!("default: {error}");
+            self.denials.push(Denial { pattern: b"*".to_vec(), place });
+            self.is_partial = true;
         }
     }
 

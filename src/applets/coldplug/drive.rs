@@ -10,7 +10,7 @@ use nix::fcntl::OFlag;
 use super::gather::{Gathered, Goal, Who, Wish, from};
 use super::tell::Report;
 use super::{APPLET, JSON, LISTS_FIRST, LOCK, Patience, WAIT_FOR};
-use crate::applets::{wants_json, wants_trace};
+use crate::applets::{doubt, wants_json, wants_trace};
 use crate::cli::{Args, TRACE};
 use crate::collect::Collect;
 use crate::devices;
@@ -107,6 +107,7 @@ impl<'a> Drive<'a> {
         for warning in self.gathered.sources.modules.take_warnings() {
             self.log.warning(warning);
         }
+        status = status.merge(doubt(self.gathered.sources.modules));
         let locked = self.args.has(&LOCK).then(|| self.lock());
         if locked == Some(false) {
             status = status.merge(Status::Unlocked);
@@ -206,7 +207,7 @@ impl<'a> Drive<'a> {
     /// Looks at all devices. The first drivers are inserted while the last devices are still
     /// looked at.
     fn look_at_devices(&mut self) {
-        devices::walk(self.system, &|_| false, &mut |device| {
+        let looked = devices::walk(self.system, &|_| false, &mut |device| {
             self.gathered.device(&device.path, device.modaliases, false);
             if self.add() {
                 self.queue.wait(None, Duration::ZERO);
@@ -214,7 +215,7 @@ impl<'a> Drive<'a> {
                 self.queue.begin();
             }
         });
-        self.gathered.has_looked = true;
+        self.gathered.looked(looked);
         self.last_look = Moment::now();
     }
 

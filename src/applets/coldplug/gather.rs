@@ -62,6 +62,8 @@ pub struct Gathered<'a> {
     status: Status,
     /// Whether the devices were looked at.
     pub has_looked: bool,
+    /// Whether it was told that not all devices could be looked at.
+    is_blind: bool,
 }
 
 impl<'a> Gathered<'a> {
@@ -76,8 +78,12 @@ impl<'a> Gathered<'a> {
             seen: Vec::new(),
             devices: Vec::new(),
             goals: Vec::new(),
-            status: Status::Success,
+            status: match sources.config.is_partial {
+                true => Status::Failure,
+                false => Status::Success,
+            },
             has_looked: false,
+            is_blind: false,
         }
     }
 
@@ -104,14 +110,15 @@ impl<'a> Gathered<'a> {
             }
         }
         for error in errors {
-            self.log.error(error);
+            let is_unread = error.is_unread();
+            let status = self.log.error(error);
+            self.status = if is_unread { status } else { self.status };
         }
     }
 
     /// Adds what the devices want that are there; whether any was new. Those that are no
     /// more are forgotten. `late`: they were looked at before.
     pub fn hardware(&mut self, late: bool) -> bool {
-        self.has_looked = true;
         let mut any = false;
         let mut known = std::mem::take(&mut self.devices);
         let seen = Large(vec![Cell::new(false); known.len()]);
@@ -119,9 +126,10 @@ impl<'a> Gathered<'a> {
             let place = find(&known, path).ok().and_then(|place| seen.get(place));
             place.inspect(|seen| seen.set(true)).is_some()
         };
-        devices::walk(self.system, &is_known, &mut |device| {
+        let looked = devices::walk(self.system, &is_known, &mut |device| {
             any |= self.device(&device.path, device.modaliases, late);
         });
+        self.looked(looked);
         let mut seen = seen.iter();
         known.retain(|_| seen.next().is_some_and(Cell::get));
         for path in self.devices.drain(..) {
@@ -130,6 +138,16 @@ impl<'a> Gathered<'a> {
         }
         self.devices = known;
         any
+    }
+
+    /// Tells that not all devices could be looked at, once.
+    pub fn looked(&mut self, looked: Result<(), Error>) {
+        self.has_looked = true;
+        if let Err(error) = looked.map_err(|error| error.note("modules may be missing")) {
+            if !std::mem::replace(&mut self.is_blind, true) {
+                self.status = self.log.error(error);
+            }
+        }
     }
 
     /// Adds what the device at `path` wants, if it is new; whether it is. A `late` one may be
