@@ -348,6 +348,9 @@ impl Buffers {
         if let Some(end) = signature.and_then(|count| last(&mut parts, count)) {
             extra.add_signature(end);
         }
+        if let Some(error) = parts.error() {
+            return Err(error.into());
+        }
         let modinfo = self.file.get(modinfo).unwrap_or_default();
         Ok(Content { modinfo, extra, ..Content::default() })
     }

@@ -144,7 +144,8 @@ fn run(args: &Args, log: &Log) -> Status {
         request.insert()
     };
     request.tell_damage();
-    status.merge(doubt(&modules))
+    let is_partial = config.is_partial && !request.removes();
+    status.merge(doubt(&modules)).merge(if is_partial { Status::Failure } else { Status::Success })
 }
 
 /// A count of milliseconds, as `strtoul(3)` reads it: decimal, 0x or octal.

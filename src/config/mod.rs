@@ -62,7 +62,7 @@ pub struct Config {
     patterns: Vec<Denial>,
     /// What could not be read or understood, for the log.
     pub errors: Vec<Error>,
-    /// Whether something could not be read, which may have denied any module.
+    /// Whether something could not be read that is there.
     pub is_partial: bool,
     /// What is understood, but odd.
     pub warnings: Vec<Error>,
@@ -100,7 +100,11 @@ impl Config {
             let told = config.errors.len();
             if let Some(text) = find::content(&path, &mut config.errors) {
                 modprobe_d::parse(&mut config, &path, &text);
-            } else if path.parent() != Some(moddir) {
+            } else if path.parent() == Some(moddir) {
+                // depmod writes no denials there.
+                let errors = config.errors.get(told..).unwrap_or_default();
+                config.is_partial |= errors.iter().any(Error::is_unread);
+            } else {
                 config.deny_for_unread(told);
             }
         }
