@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::libc;
 use nix::sys::stat::Mode;
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::entry::{process, read_entries};
 use crate::error::{Cause, errno, is_interrupted};
@@ -274,25 +275,43 @@ pub fn module_limit() -> u64 {
     *READ.get_or_init(|| {
         let value = std::env::var_os(LIMIT_VARIABLE);
         let mebibytes = value.and_then(|value| number(value.as_bytes(), 10));
-        mebibytes.map_or(compression::LIMIT, |mebibytes| mebibytes.saturating_mul(1 << 20))
+        mebibytes.map_or_else(default_limit, |mebibytes| mebibytes.saturating_mul(1 << 20))
     })
+}
+
+/// A quarter of the machine's memory, where that is less than any machine decompresses to.
+fn default_limit() -> u64 {
+    if !compression::Kind::ANY_IS_KNOWN {
+        return compression::LIMIT;
+    }
+    let of =
+        |variable| sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
+    let memory = of(SysconfVar::_PHYS_PAGES).zip(of(SysconfVar::PAGE_SIZE));
+    let quarter = memory.map(|(pages, size)| pages.saturating_mul(size) / 4);
+    quarter.filter(|quarter| *quarter > 0).map_or(compression::LIMIT, |q| q.min(compression::LIMIT))
 }
 
 /// The uncompressed content of the module file `path`.
 pub fn read_module(path: &Path) -> Result<Large<u8>, Cause> {
+    read_module_up_to(path, module_limit())
+}
+
+/// The same, if it decompresses to no more than `limit` bytes.
+pub fn read_module_up_to(path: &Path, limit: u64) -> Result<Large<u8>, Cause> {
     let content = Large(read(path)?);
     match compression::Kind::of(&content) {
         compression::Kind::Plain => Ok(content),
-        kind => Ok(decompressed(kind, &content).map_err(|failure| failure.to_string())?),
+        kind => Ok(decompressed(kind, &content, limit).map_err(|failure| failure.to_string())?),
     }
 }
 
-/// What is in `content`, a file of `kind`.
+/// What is in `content`, a file of `kind`, if that is no more than `limit` bytes.
 pub fn decompressed(
     kind: compression::Kind,
     content: &[u8],
+    limit: u64,
 ) -> Result<Large<u8>, compression::Failure> {
-    Decompressor::default().into_output(kind, content, module_limit()).map(Large)
+    Decompressor::default().into_output(kind, content, limit).map(Large)
 }
 
 #[cfg(test)]

@@ -226,6 +226,7 @@ impl<S: Source> Walk<'_, S> {
 
 #[cfg(test)]
 mod tests {
+    use super::matching::VALUES as MOST;
     use super::*;
     use crate::name::glob;
 
@@ -336,6 +337,26 @@ mod tests {
             let found = index.matching(text.as_bytes()).unwrap();
             assert_eq!(found.len(), expected, "{text} in {keys:?}");
         }
+    }
+
+    #[test]
+    fn hostile_patterns_are_refused_or_end_soon() {
+        let what = |keys: &[String], text: &str| {
+            let entries: Vec<_> = keys.iter().map(|key| (key.as_str(), 1, "v")).collect();
+            let found = open(write(&entries)).unwrap().matching(text.as_bytes());
+            found.map(|found| found.len()).map_err(|damage| damage.what)
+        };
+        let run = |of: &str| (1..=240).map(|n| format!("*{}", of.repeat(n))).collect::<Vec<_>>();
+        // Brackets that never close are plain, as far as anybody could mean them.
+        assert_eq!(what(&["*[[[".to_owned()], "a[[["), Ok(1));
+        assert_eq!(what(&[format!("*{}", "[".repeat(1900))], "x"), Err("endless bracket"));
+        let many = what(&run("["), &"[".repeat(1000));
+        assert_eq!(many, Err("looping trie"), "each is looked at again and again");
+        assert_eq!(what(&run("*"), &"x".repeat(4000)), Ok(240));
+        assert_eq!(what(&[format!("a{}", "*".repeat(1900))], &"a".repeat(4000)), Ok(1));
+        let alike = vec!["a".to_owned(); MOST + 1];
+        assert_eq!(what(&alike[1..], "a"), Ok(MOST));
+        assert_eq!(what(&alike, "a"), Err("too many modules of one name"));
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl Prepared {
     fn decompress(&mut self, kernel: &dyn Kernel, watch: &mut Watch) -> Result<(), Failure> {
         let content = watch.time(PhaseKind::Read, || whole(&self.file)).map_err(unreadable)?;
         watch.time(PhaseKind::Decompress, || {
-            let image = files::decompressed(self.kind, &content)
+            let image = files::decompressed(self.kind, &content, files::module_limit())
                 .map_err(|failure| Failure::Compression(failure.to_string()))?;
             drop(content);
             let file = kernel.memfd_create().ok();

@@ -94,12 +94,17 @@ pub fn name(path: &Path) -> Result<Option<ModuleName>, Cause> {
         .and_then(|module| Some(ModuleName::new(module.value(b"name")?))))
 }
 
+/// What is decompressed once more for words about it, at most. Larger modules have symbols for
+/// debuggers in them.
+const EXPLAINED: u64 = 64 << 20;
+
 /// Something to say about a module's content.
 type Clause = fn(&[u8], &[String]) -> Option<String>;
 
 /// The first of `clauses` that has something to say about the module in `path`.
 fn from_image(path: &Path, clauses: &[Clause], words: &[String]) -> Vec<String> {
-    let Ok(image) = files::read_module(path) else { return Vec::new() };
+    let limit = files::module_limit().min(EXPLAINED);
+    let Ok(image) = files::read_module_up_to(path, limit) else { return Vec::new() };
     clauses.iter().find_map(|clause| clause(&image, words)).into_iter().vec()
 }
 

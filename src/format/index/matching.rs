@@ -18,9 +18,13 @@ impl<S: Source> Index<S> {
             pending: Large::default(),
             bytes: Large::default(),
             found: Vec::new(),
+            refused: None,
         };
         search.node(self.root, Reached { start: 0, pending: 0, is_wild: false }, 0)?;
-        Ok(search.found)
+        match search.refused {
+            Some(what) => Err(Damage { offset: 0, what }),
+            None => Ok(search.found),
+        }
     }
 }
 
@@ -36,7 +40,15 @@ struct Matching<'a, S> {
     /// A node's prefix, or one of its values.
     bytes: Large<u8>,
     found: Vec<Value>,
+    /// What in the index is beyond all bounds.
+    refused: Option<&'static str>,
 }
+
+/// Longer than any bracket of a pattern.
+const BRACKET: usize = 256;
+
+/// More than any alias has modules.
+pub const VALUES: usize = 4096;
 
 /// How far a pattern has got.
 #[derive(Clone, Copy)]
@@ -51,6 +63,7 @@ struct Reached {
 
 impl<S: Source> Matching<'_, S> {
     fn node(&mut self, word: u32, mut reached: Reached, depth: usize) -> Result<(), Damage> {
+        let base = self.places.len();
         self.bytes.0.clear();
         let Some(node) = self.walk.node(word, depth, &mut self.bytes.0)? else { return Ok(()) };
         for at in 0..self.bytes.len() {
@@ -59,6 +72,7 @@ impl<S: Source> Matching<'_, S> {
             if self.places.len() == reached.start {
                 return Ok(());
             }
+            self.settle(&mut reached, base);
         }
         // The order in which kmod meets them: equals are told apart by it.
         if reached.is_wild {
@@ -121,25 +135,44 @@ impl<S: Source> Matching<'_, S> {
         // What is pending at the end was plain.
         while let Some(first) = self.pending.get(reached.pending).copied() {
             let rest = reached.pending + 1..self.pending.len();
+            // What is looked at once more counts once more.
+            self.walk.spend(rest.len(), node.children)?;
             reached.pending = rest.end;
             self.keep(&mut reached, first, b"");
             for at in rest {
                 let c = self.pending.get(at).copied().unwrap_or_default();
                 self.step(&mut reached, c);
+                self.settle(&mut reached, tops.0);
             }
         }
         let set = self.places.get(reached.start..).unwrap_or_default();
         if set.last() == Some(&self.text.len()) {
-            let found = &mut self.found;
+            let (found, refused) = (&mut self.found, &mut self.refused);
             self.walk.values(node, &mut self.bytes.0, &mut |priority, bytes| {
-                insert(found, Value { priority, bytes: bytes.to_vec() });
+                if found.len() < VALUES {
+                    insert(found, Value { priority, bytes: bytes.to_vec() });
+                } else {
+                    *refused = Some("too many modules of one name");
+                }
             })?;
         }
         self.cut(tops);
         Ok(())
     }
 
+    /// Moves the set of places down to `base`, where nobody needs what is below it.
+    #[inline(never)]
+    fn settle(&mut self, reached: &mut Reached, base: usize) {
+        let end = self.places.len();
+        if (base + 1..=end).contains(&reached.start) {
+            self.places.0.copy_within(reached.start..end, base);
+            self.places.0.truncate(base + end - reached.start);
+            reached.start = base;
+        }
+    }
+
     /// Puts the places behind the pattern's next character `c` on the stack.
+    #[inline(never)]
     fn step(&mut self, reached: &mut Reached, c: u8) {
         reached.is_wild |= is_wildcard(c);
         match self.pending.get(reached.pending) {
@@ -151,6 +184,12 @@ impl<S: Source> Matching<'_, S> {
             None if c == b'?' => self.keep(reached, c, ANY),
             None if c == b'[' || c == b'\\' && reached.is_wild => self.pending.0.push(c),
             None => self.keep(reached, c, b""),
+            Some(b'[') if self.pending.len() - reached.pending > BRACKET => {
+                self.refused = Some("endless bracket");
+                reached.start = self.places.len();
+            }
+            // What closes it is a `]`.
+            Some(b'[') if c != b']' => self.pending.0.push(c),
             Some(b'[') => {
                 self.pending.0.push(c);
                 let pending = std::mem::take(&mut self.pending.0);
