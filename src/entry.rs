@@ -91,6 +91,19 @@ pub fn read_entries(directory: BorrowedFd<'_>, entries: &mut [u8]) -> Result<usi
     usize::try_from(length).map_err(|_| Errno::last())
 }
 
+/// How many bytes of memory the machine has.
+pub fn machine_memory() -> Option<u64> {
+    let mut info = MaybeUninit::<libc::sysinfo>::zeroed();
+    // SAFETY: what is not filled in is zero, which is a number, too.
+    let info = unsafe {
+        let failed = libc::sysinfo(info.as_mut_ptr()) != 0;
+        (!failed).then(|| info.assume_init())?
+    };
+    // These have other widths on other machines.
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+    u64::from(info.totalram).checked_mul(u64::from(info.mem_unit))
+}
+
 /// A thread of [`with_threads`]: what it does, and its number.
 struct Start<'a>(&'a (dyn Fn(usize) + Sync), usize);
 

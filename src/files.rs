@@ -14,9 +14,8 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::libc;
 use nix::sys::stat::Mode;
-use nix::unistd::{SysconfVar, sysconf};
 
-use crate::entry::{process, read_entries};
+use crate::entry::{machine_memory, process, read_entries};
 use crate::error::{Cause, errno, is_interrupted};
 use crate::format::compression::{self, Decompressor};
 use crate::format::pages::Source;
@@ -284,11 +283,7 @@ fn default_limit() -> u64 {
     if !compression::Kind::ANY_IS_KNOWN {
         return compression::LIMIT;
     }
-    let of =
-        |variable| sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
-    let memory = of(SysconfVar::_PHYS_PAGES).zip(of(SysconfVar::PAGE_SIZE));
-    let quarter = memory.map(|(pages, size)| pages.saturating_mul(size) / 4);
-    quarter.filter(|quarter| *quarter > 0).map_or(compression::LIMIT, |q| q.min(compression::LIMIT))
+    machine_memory().map_or(compression::LIMIT, |memory| compression::LIMIT.min(memory / 4))
 }
 
 /// The uncompressed content of the module file `path`.
