@@ -238,7 +238,8 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     let text = |at| -> &'static [u8] { unsafe { CStr::from_ptr(*argv.add(at)) }.to_bytes() };
     if count > 0 {
         let name = text(0).rsplit(|&c| c == b'/').next().unwrap_or_default();
-        shortage::is_of(name, !stderr_is_open());
+        let is_word = name == b"nanomod" && count > 1 && !text(1).starts_with(b"-");
+        shortage::is_of(if is_word { text(1) } else { name }, !stderr_is_open());
     }
     let argument = |at| OsStr::from_bytes(text(at)).to_owned();
     let arguments: Vec<OsString> = (0..count).map(argument).vec();
