@@ -13,7 +13,7 @@ use super::load::{self, Failure, Prepared, Route};
 use super::watch::Watch;
 use super::{InsertFlags, Kernel};
 use crate::error::Cause;
-use crate::format::text::{CMDLINE_OPTS, replace};
+use crate::format::text::{CMDLINE_OPTS, behind, replace};
 use crate::format::trace::{Phase, PhaseKind};
 use crate::name::ModuleName;
 use crate::plan::{Action, Origin, Step};
@@ -203,10 +203,10 @@ pub fn perform<'a>(
         Action::Builtin => Ok(Done::Other),
         Action::Missing => Err(Reason::Missing),
         Action::InstallCommand { command, options } => {
-            let command = install_command(command, options);
-            watch.time(PhaseKind::Command, || run(kernel, step, true, command))
+            let (shown, script) = (shown(command, options), script(command, options));
+            watch.time(PhaseKind::Command, || run(kernel, step, true, shown, &script))
         }
-        Action::RemoveCommand { command } => run(kernel, step, false, command.clone()),
+        Action::RemoveCommand { command } => run(kernel, step, false, command.clone(), command),
         Action::Remove => remove(kernel, manner, &step.module).map_err(Reason::Remove),
     };
     result.map_err(|cause| Failed {
@@ -235,14 +235,15 @@ fn remove<'a>(kernel: &dyn Kernel, manner: Manner, module: &ModuleName) -> Resul
     }
 }
 
-/// Runs the command that stands in a step's place.
+/// Runs the `script` of a command, that stands in a step's place.
 fn run<'a>(
     kernel: &dyn Kernel,
     step: &Step,
     install: bool,
     command: Vec<u8>,
+    script: &[u8],
 ) -> Result<Done<'a>, Reason> {
-    match outcome(kernel.run(&command, &step.module)) {
+    match outcome(kernel.run(script, &step.module)) {
         None => Ok(Done::Other),
         Some(outcome) => Err(Reason::Command(CommandFailure { install, command, outcome })),
     }
@@ -261,9 +262,19 @@ pub fn outcome(result: io::Result<ExitStatus>) -> Option<String> {
     })
 }
 
-/// The command of an `install` line as it is run.
-pub fn install_command(command: &[u8], options: &[u8]) -> Vec<u8> {
+/// The command of an `install` line as it is told of.
+pub fn shown(command: &[u8], options: &[u8]) -> Vec<u8> {
     replace(command, CMDLINE_OPTS, options)
+}
+
+/// The same as the shell gets it: the options come from the kernel's command line and from
+/// callers, and are a variable, so that nothing of them is run.
+pub fn script(command: &[u8], options: &[u8]) -> Vec<u8> {
+    if behind(command, CMDLINE_OPTS).is_none() {
+        return command.to_vec();
+    }
+    let options = replace(options, b"'", b"'\\''");
+    [b"CMDLINE_OPTS='", options.as_slice(), b"'\n", command].concat()
 }
 
 /// `bytes` as the kernel takes them: up to a NUL, which no argument and no

@@ -21,7 +21,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::Kernel;
 use super::clock::Moment;
 use super::execute::{
-    CommandFailure, Done, Failed, Manner, Reason, install_command, outcome, perform,
+    CommandFailure, Done, Failed, Manner, Reason, outcome, perform, script, shown,
 };
 pub use super::execute::{Outcome, Report};
 use super::load::{Failure, Route};
@@ -172,7 +172,7 @@ impl<'a> Queue<'a> {
                     })
                 }
                 Action::InstallCommand { command, options } => {
-                    self.command(number, &step, &install_command(command, options))
+                    self.command(number, &step, &script(command, options))
                 }
                 _ => false,
             };
@@ -448,7 +448,7 @@ impl<'a> Queue<'a> {
 /// That the command of `action` failed, and how it ended.
 fn command_failed(action: &Action, outcome: String) -> Reason {
     let command = match action {
-        Action::InstallCommand { command, options } => install_command(command, options),
+        Action::InstallCommand { command, options } => shown(command, options),
         _ => Vec::new(),
     };
     Reason::Command(CommandFailure { install: true, command, outcome })
