@@ -89,6 +89,10 @@ const MACHINES: [(u16, &str, &[&str]); 10] = [
 const SPARCS: [u16; 3] = [2, 18, 43];
 const REGISTER: u8 = 13;
 
+/// More than any symbol's name and `__crc_` take: the kernel's end at 512 (`KSYM_NAME_LEN`),
+/// and an index holds 4,096. Of a table without NULs not all is taken for each name.
+const SYMBOL: usize = 4200;
+
 /// What a record of `__versions` takes.
 const VERSION: usize = 64;
 
@@ -349,7 +353,7 @@ impl<'a> ModuleElf<'a> {
         entries.filter_map(move |entry| {
             let entry = self.entry(entry)?;
             let name = names.get(entry.name as usize..)?;
-            Some((entry, name))
+            Some((entry, name.get(..SYMBOL).unwrap_or(name)))
         })
     }
 
