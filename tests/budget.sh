@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds each static binary and holds its bytes against its line in tests/budget: none
-# grows without a commit that says why.
+# grows without a commit that says why. In none of them is anything both writable and
+# executable, or a constant executable.
 #
 #   tests/budget.sh            fails where one is larger than its line
 #   tests/budget.sh --write    makes each line what its binary has
@@ -10,6 +11,7 @@ set -eu
 # shellcheck source=scripts/lib/tiers.sh
 . "$top/scripts/lib/tiers.sh"
 
+need binutils
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 budget=$top/tests/budget
@@ -28,6 +30,18 @@ held() {
         return 1
     fi
     echo "$1 $2: $3 bytes, $((line - $3)) below its line"
+}
+
+# separated BINARY: its segments, with the sections in each
+separated() {
+    local segments
+    segments=$(readelf -lW "$1") || return 1
+    if grep -E '^ *(LOAD|GNU_STACK) .* (RWE|WE) ' <<<"$segments" ||
+        ! grep -qE '^ *GNU_STACK .* RW ' <<<"$segments" ||
+        grep -E '^ *[0-9]+ .*\.rodata\b.*\.text\b' <<<"$segments"; then
+        echo "FAILED: $1: what is executable is not by itself"
+        return 1
+    fi
 }
 
 # Each architecture has its own folder to build in: all at once.
@@ -49,7 +63,7 @@ for arch in "${architectures[@]}"; do
         fi
         bytes=$(stat -c %s "${paths[at]}")
         lines+="$tier $arch $bytes"$'\n'
-        if [ "${1:-}" = --write ] || held "$tier" "$arch" "$bytes"; then
+        if [ "${1:-}" = --write ] || { held "$tier" "$arch" "$bytes" && separated "${paths[at]}"; }; then
             passed=$((passed + 1))
         else
             failed=$((failed + 1))
