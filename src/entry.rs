@@ -28,12 +28,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc;
 use nix::sys::stat::Mode;
 
-#[cfg(all(not(test), target_env = "musl"))]
-#[global_allocator]
-static OURS: shortage::Ours<&memory::Memory> = shortage::Ours(&memory::MEMORY);
 #[cfg(all(not(test), not(target_env = "musl")))]
 #[global_allocator]
-static OURS: shortage::Ours<std::alloc::System> = shortage::Ours(std::alloc::System);
+static MEMORY: shortage::Ours<std::alloc::System> = shortage::Ours(std::alloc::System);
 
 /// A standard stream.
 #[derive(Clone, Copy)]
@@ -239,7 +236,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     if count > 0 {
         let name = text(0).rsplit(|&c| c == b'/').next().unwrap_or_default();
         let is_word = name == b"nanomod" && count > 1 && !text(1).starts_with(b"-");
-        shortage::is_of(if is_word { text(1) } else { name }, !stderr_is_open());
+        shortage::is_told_by(if is_word { text(1) } else { name }, !stderr_is_open());
     }
     let argument = |at| OsStr::from_bytes(text(at)).to_owned();
     let arguments: Vec<OsString> = (0..count).map(argument).vec();

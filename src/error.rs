@@ -67,7 +67,7 @@ impl Error {
         matches!(self.0.cause, Cause::Errno(Errno::ENOENT | Errno::ENOTDIR))
     }
 
-    /// Whether it is about what is there, and what the system does not give.
+    /// Whether it is about something that is there and could not be read.
     pub fn is_unread(&self) -> bool {
         matches!(self.0.cause, Cause::Errno(errno) if errno != Errno::ENOENT)
     }
@@ -277,6 +277,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// A failure if `is_so`.
+    pub fn failure_if(is_so: bool) -> Self {
+        if is_so { Self::Failure } else { Self::Success }
+    }
+
     /// The worse of the two.
     pub fn merge(self, other: Self) -> Self {
         self.max(other)

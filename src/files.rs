@@ -278,7 +278,7 @@ pub fn module_limit() -> u64 {
     })
 }
 
-/// A quarter of the machine's memory, where that is less than any machine decompresses to.
+/// [`compression::LIMIT`], or a quarter of the machine's memory where that is less.
 fn default_limit() -> u64 {
     if !compression::Kind::ANY_IS_KNOWN {
         return compression::LIMIT;

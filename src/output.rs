@@ -49,7 +49,7 @@ impl Log {
     /// A log for `applet` that tells what is at least as urgent as `level`.
     pub fn new(applet: &'static str, level: Level, syslog: bool) -> Self {
         let syslog = syslog || !entry::stderr_is_open();
-        entry::shortage::is_of(applet.as_bytes(), syslog);
+        entry::shortage::is_told_by(applet.as_bytes(), syslog);
         Self { applet, level, syslog }
     }
 

@@ -14,7 +14,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use crate::collect::Collect;
+use crate::error::{Error, errno};
 use crate::files;
 use crate::format::text::{lines, number, put, words};
 use crate::large::Large;
@@ -58,9 +61,12 @@ impl Phase {
     }
 }
 
+/// The kernel's list of its modules.
+const LIST: &str = "/proc/modules";
+
 /// The kernel's modules at one moment.
 pub struct State {
-    modules: Option<Vec<Loaded>>,
+    modules: Result<Vec<Loaded>, Errno>,
     sysfs: PathBuf,
     empty: bool,
 }
@@ -68,7 +74,7 @@ pub struct State {
 impl State {
     /// Reads the kernel's list.
     pub fn read(system: &Root) -> Self {
-        let list = files::read(&system.join("/proc/modules")).ok();
+        let list = files::read(&system.join(LIST)).map_err(|error| errno(&error));
         Self {
             modules: list.map(|list| lines(&list).filter_map(parse).vec()),
             sysfs: system.join("/sys/module"),
@@ -79,7 +85,7 @@ impl State {
     /// A kernel without any module, not even builtin ones: what
     /// `--show-depends` plans for.
     pub fn empty() -> Self {
-        Self { modules: Some(Vec::new()), sysfs: PathBuf::new(), empty: true }
+        Self { modules: Ok(Vec::new()), sysfs: PathBuf::new(), empty: true }
     }
 
     /// Whether this is [`State::empty`].
@@ -89,25 +95,31 @@ impl State {
 
     /// All modules in the kernel's order; `None` where it has no list.
     pub fn modules(&self) -> Option<&[Loaded]> {
-        self.modules.as_deref()
+        self.modules.as_deref().ok()
+    }
+
+    /// Why there is no list.
+    pub fn error(&self) -> Option<Error> {
+        let errno = self.modules.as_ref().err()?;
+        Some(Error::reading(Path::new(LIST), *errno))
     }
 
     /// The module `name`, in whatever state.
     pub fn get(&self, name: &ModuleName) -> Option<Loaded> {
         match &self.modules {
-            Some(modules) => modules.iter().find(|module| module.name == *name).cloned(),
-            None => self.ask_sysfs(name),
+            Ok(modules) => modules.iter().find(|module| module.name == *name).cloned(),
+            Err(_) => self.ask_sysfs(name),
         }
     }
 
     /// Whether module `name` is loaded for good.
     pub fn is_live(&self, name: &ModuleName) -> bool {
         match &self.modules {
-            Some(modules) => {
+            Ok(modules) => {
                 let mut modules = modules.iter();
                 modules.any(|module| module.phase == Phase::Live && module.name == *name)
             }
-            None => self.phase(name) == Some(Phase::Live),
+            Err(_) => self.phase(name) == Some(Phase::Live),
         }
     }
 
@@ -136,7 +148,7 @@ impl State {
 
     /// Takes the module `name` away, as the kernel does when it is removed.
     pub fn forget(&mut self, name: &ModuleName) {
-        let Some(modules) = &mut self.modules else { return };
+        let Ok(modules) = &mut self.modules else { return };
         modules.retain(|module| module.name != *name);
         for module in modules.iter_mut().filter(|module| module.holders.contains(name)) {
             module.holders.retain(|holder| holder != name);

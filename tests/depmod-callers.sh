@@ -92,7 +92,6 @@ asked() {
     mkdir "$work/clean"
     cp "$at"/modules.* "$work/clean"
     sort -o "$work/clean/modules.symbols" "$work/clean/modules.symbols"
-    cp "$work/out" "$work/kmod.out"
     cp "$work/err" "$work/kmod.err"
     plant "$2"
     call nanomod

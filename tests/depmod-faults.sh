@@ -356,20 +356,17 @@ failing() {
         case $status in
         0) is_new || complain "success, but another set; $where" || return ;;
         1)
-            # Without memory it ends at once.
-            if grep -qx 'depmod: FATAL: out of memory' "$work/err"; then
-                [ "$2" = ENOMEM ] || complain "there was memory; $where" || return
-                refused=$((refused + 1))
-                is_old || is_mixture || complain "$where" || return
-                goes_on || complain "$where" || return
-                turn=$((turn + $3))
-                continue
-            fi
             refused=$((refused + 1))
             said "" || complain "$where" || return
-            # A rename that fails comes behind others that don't.
-            is_old || { [ "$1" = "$renames" ] && is_mixture && only_names; } ||
-                complain "the old set is not there; $where" || return
+            # Without memory it ends at once.
+            if [ "$2" = ENOMEM ] && grep -qx 'depmod: FATAL: out of memory' "$work/err"; then
+                is_old || is_mixture || complain "$where" || return
+                goes_on || complain "$where" || return
+            else
+                # A rename that fails comes behind others that don't.
+                is_old || { [ "$1" = "$renames" ] && is_mixture && only_names; } ||
+                    complain "the old set is not there; $where" || return
+            fi
             ;;
         *) complain "status $status; $where" || return ;;
         esac

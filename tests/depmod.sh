@@ -145,6 +145,8 @@ compare() {
 # too. Where that is all, it gets the index without them.
 leave_namespaces() {
     [ -e "$work/kmod/modules.symbols" ] && [ -e "$work/nanomod/modules.symbols" ] || return 0
+    head -n 1 "$work/files" | xargs modinfo -F vermagic >"$work/vermagic"
+    ! grep -q modversions "$work/vermagic" || return 0
     sort "$work/kmod/modules.symbols" >"$work/sorted"
     sort "$work/nanomod/modules.symbols" >"$work/own"
     comm -23 "$work/sorted" "$work/own" >"$work/more"

@@ -51,8 +51,9 @@ fi
 sed 's/.*\///; s/\.ko$//' "$modules/modules.builtin" >"$work/names"
 # Since Linux 6.18 aliases stand behind the rest, where Debian's kmod does not see them.
 cut=
-if ! tr '\0' '\n' <"$modules/modules.builtin.modinfo" | sed 's/\..*//' | uniq | sort | uniq -d |
-    cmp -s - /dev/null; then
+if tr '\0' '\n' <"$modules/modules.builtin.modinfo" |
+    awk -F . '$1 != name { found += again && alone; name = $1; again = seen[name]++; alone = 1 }
+        $2 !~ /^alias=/ { alone = 0 } END { exit !(found || again && alone) }'; then
     tr '\0' '\n' <"$modules/modules.builtin.modinfo" | sed -n 's/^\([^.]*\)\.alias=/\1 /p' |
         awk 'NR == FNR { gsub("-", "_"); names[$1]; next } $1 in names { sub("^[^ ]* ", ""); print }' \
             "$work/names" - | sort -u >"$work/all"

@@ -69,9 +69,9 @@ release() {
     basename "$1"/lib/modules/*
 }
 
-# Sets package, as NAME=VERSION, and its dir; both empty where apt knows none.
+# Sets package, as NAME=VERSION, or several of these, and its dir, empty where apt knows none.
 newest() {
-    local version
+    local version modules
     package=user-mode-linux
     dir=
     # linux-image-FLAVOUR is empty and depends on the newest kernel.
@@ -80,22 +80,18 @@ newest() {
             sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
     fi
     version=$(version_of "${package:-none}")
-    [ -z "$version" ] || package=$package=$version dir=$cache/${package%%=*}-$version
-    [ -n "$dir" ] || return 0
-    # Newer ones have modules and lists in packages of their own.
-    case $name in
-    */*)
-        version=${package#*=} package=${package%%=*}
-        if [ -n "$(version_of "${package/image/modules}")" ]; then
-            package="${package/image/modules}=$version ${package/image/base}=$version"
-        else
-            package=$package=$version
-        fi
-        ;;
-    esac
+    [ -n "$version" ] || return 0
+    dir=$cache/$package-$version
+    modules=${package/image/modules}
+    if [[ $name == */* && -n $(version_of "$modules") ]]; then
+        # Newer ones have modules and lists in packages of their own.
+        package="$modules=$version ${package/image/base}=$version"
+    else
+        package=$package=$version
+    fi
 }
 
-# version_of PACKAGE
+# version_of PACKAGE: the newest that apt knows
 version_of() {
     apt-cache "${options[@]}" show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: //p'
 }
@@ -134,8 +130,7 @@ update_private_apt() {
 }
 
 fetch() {
-    local root=$2/root
-    local packages deb
+    local root=$2/root packages deb
     read -ra packages <<<"$1"
     (cd "$2" && quietly apt-get "${options[@]}" download "${packages[@]}") || return 1
     for deb in "$2"/*.deb; do

@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use crate::applets::{
-    configuration, doubt, lacks_module_support, module_dir, wants_json, wants_trace,
+    configuration, lacks_module_support, module_dir, tell_damage, wants_json, wants_trace,
 };
 use crate::cli::{
     self, Applet, Args, CONFIG, DIRNAME, Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE,
@@ -136,8 +136,7 @@ fn run(args: &Args, log: &Log) -> Status {
     }
     let (graph, goals) = gathered.plan();
     if args.has(&DRY_RUN) {
-        let status = gathered.status().merge(doubt(&modules));
-        modules.take_warnings().iter().for_each(|warning| log.warning(warning));
+        let status = gathered.status().merge(tell_damage(&modules, log));
         return tell::plan(log, &graph, wants_json(args, &JSON)).merge(status);
     }
     let kernel = Linux::new(system.clone(), log.tells(Level::Error));

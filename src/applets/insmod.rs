@@ -59,13 +59,8 @@ fn run(args: &Args, log: &Log) -> Status {
             let name = reason::name(path).ok().flatten().unwrap_or(name);
             let words = kernel.log_since_mark(name.as_bytes(), None);
             let modules = ModuleDir::new(&Root::system(), &release().unwrap_or_default());
-            log.error(reason::add(
-                explain(path, &failure, &words),
-                path,
-                &failure,
-                &words,
-                &modules,
-            ))
+            let error = explain(path, &failure, &words);
+            log.error(reason::add(error, path, &failure, &words, &modules))
         }
     }
 }
@@ -78,13 +73,13 @@ fn explain(path: &Path, failure: &Failure, words: &[String]) -> Error {
             return Error::new(format!("could not load module {file}"), failure);
         }
         Failure::Kernel(Errno::ENOEXEC) => "Invalid module format".into(),
-        Failure::Kernel(Errno::ENOENT) if reason::may_be(reason::SYMBOL, words) => {
+        Failure::Kernel(Errno::ENOENT) if reason::may_mean(words, reason::SYMBOL) => {
             "Unknown symbol in module".into()
         }
-        Failure::Kernel(Errno::ESRCH) if reason::may_be(reason::VERSION, words) => {
+        Failure::Kernel(Errno::ESRCH) if reason::may_mean(words, reason::VERSION) => {
             "Module has wrong symbol version".into()
         }
-        Failure::Kernel(Errno::EINVAL) if reason::may_be(reason::VALUE, words) => {
+        Failure::Kernel(Errno::EINVAL) if reason::may_mean(words, reason::VALUE) => {
             "Invalid parameters".into()
         }
         failure => Cause::from(failure),

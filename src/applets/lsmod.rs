@@ -1,14 +1,9 @@
 //! `lsmod`: the modules in the kernel, with kmod's columns.
 
-use std::path::Path;
-
-use nix::errno::Errno;
-
 use crate::applets::wants_json;
 use crate::cli::{Applet, Args, Opt};
 use crate::collect::Collect;
-use crate::error::{Error, Status, errno};
-use crate::files;
+use crate::error::{Error, Status};
 use crate::format::json::Json;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
@@ -40,12 +35,9 @@ fn run(args: &Args, log: &Log) -> Status {
     let state = State::read(&Root::system());
     let Some(modules) = state.modules() else {
         return log.error(match has_module_support(&Root::system()) {
-            true => match files::read(Path::new("/proc/modules")) {
-                Err(error) if errno(&error) != Errno::ENOENT => {
-                    Error::reading(Path::new("/proc/modules"), error)
-                }
-                _ => Error::said("could not read /proc/modules: /proc is not mounted"),
-            },
+            true => state.error().filter(Error::is_unread).unwrap_or_else(|| {
+                Error::said("could not read /proc/modules: /proc is not mounted")
+            }),
             false => Error::said(NO_SUPPORT),
         });
     };

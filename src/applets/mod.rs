@@ -172,14 +172,12 @@ fn configuration(args: &Args, modules: &ModuleDir, log: &Log) -> Config {
     config
 }
 
-/// What it makes of a status that nobody knows what an index of `modules` has: it is told as
-/// a warning, but something may be undone.
+/// Tells what was wrong with the indexes, if anything was. It is a failure if nobody knows what
+/// one of them has, as something may be undone.
 #[cfg(any(feature = "modprobe", feature = "coldplug", feature = "modinfo"))]
-fn doubt(modules: &ModuleDir) -> Status {
-    match modules.is_partial() {
-        true => Status::Failure,
-        false => Status::Success,
-    }
+fn tell_damage(modules: &ModuleDir, log: &Log) -> Status {
+    modules.take_warnings().iter().for_each(|warning| log.warning(warning));
+    Status::failure_if(modules.is_partial())
 }
 
 /// Whether `option`, that for JSON, is given.

@@ -3,12 +3,13 @@
 //!
 //! Fields are shown in the file's order, parameters at the end, each with its type.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::applets::{absolute, doubt, module_dir, wants_json};
+use crate::applets::{absolute, module_dir, tell_damage, wants_json};
 use crate::cli::{Applet, Args, Opt};
 use crate::collect::Collect;
 use crate::config::Config;
@@ -67,7 +68,7 @@ pub static APPLET: Applet = Applet {
     run,
 };
 
-/// The kernel's own notes.
+/// Where the kernel's own notes are.
 const NOTES: &str = "/sys/kernel/notes";
 
 fn run(args: &Args, log: &Log) -> Status {
@@ -95,8 +96,7 @@ fn run(args: &Args, log: &Log) -> Status {
             Err(error) => status = status.merge(log.error(error)),
         }
     }
-    modules.take_warnings().iter().for_each(|warning| log.warning(warning));
-    status = status.merge(doubt(&modules));
+    status = status.merge(tell_damage(&modules, log));
     if wants_json(args, &JSON) {
         status = status.merge(print(log, Json::List(shown).document().as_bytes()));
     }
@@ -152,6 +152,8 @@ struct Printer<'a> {
     json: bool,
     /// Whether a builtin is a part of the kernel that runs.
     is_running: bool,
+    /// The kernel's own notes, once they were asked for.
+    notes: OnceCell<Vec<u8>>,
     /// What one module's text is made in, after the other's.
     text: Vec<u8>,
     buffers: Buffers,
@@ -184,7 +186,16 @@ impl<'a> Printer<'a> {
         let is_running = args.value(&SET_VERSION).is_none_or(|wanted| {
             linux::release().is_ok_and(|running| running == wanted.as_bytes())
         }) && args.directory(&BASEDIR).is_none();
-        Self { log, only, end, json: wants_json(args, &JSON), is_running, text, buffers }
+        Self {
+            log,
+            only,
+            end,
+            json: wants_json(args, &JSON),
+            is_running,
+            notes: OnceCell::new(),
+            text,
+            buffers,
+        }
     }
 
     fn show(&mut self, module: &Found, modules: &ModuleDir, shown: &mut Vec<Json>) -> Status {
@@ -196,10 +207,9 @@ impl<'a> Printer<'a> {
             None => {
                 let mut extra = Extra::default();
                 if self.is_running {
-                    let notes = files::read(Path::new(NOTES)).unwrap_or_default();
-                    extra.add_build(
-                        build_id(&notes, cfg!(target_endian = "little")).unwrap_or_default(),
-                    );
+                    let read = || files::read(Path::new(NOTES)).unwrap_or_default();
+                    let notes = self.notes.get_or_init(read);
+                    extra.add_build(build_id(notes, cfg!(target_endian = "little")));
                 }
                 Ok(Content { builtin: modules.builtin_fields(&module.name), modinfo: &[], extra })
             }
@@ -328,8 +338,9 @@ impl Buffers {
             let image = image.map_err(|failure| failure.to_string())?;
             let elf = ModuleElf::parse(image)?;
             let modinfo = elf.section(MODINFO).ok_or(MISSING)?;
-            let build = elf.section(BUILD_ID).and_then(|notes| build_id(notes, elf.is_little()));
-            extra.add_build(build.unwrap_or_default());
+            extra.add_build(
+                elf.section(BUILD_ID).and_then(|notes| build_id(notes, elf.is_little())),
+            );
             extra.add_signature(image);
             return Ok(Content { modinfo, extra, ..Content::default() });
         }
@@ -342,7 +353,7 @@ impl Buffers {
         let modinfo = modinfo.and_then(|(start, count)| parts.part(start, count)).ok_or(MISSING)?;
         if let Some(part) = build.and_then(|(start, count)| parts.part(start, count)) {
             let notes = parts.buffer().get(part).unwrap_or_default();
-            extra.add_build(build_id(notes, is_little).unwrap_or_default());
+            extra.add_build(build_id(notes, is_little));
         }
         let signature = last(&mut parts, signature::FOOTER).and_then(signature::length);
         if let Some(end) = signature.and_then(|count| last(&mut parts, count)) {

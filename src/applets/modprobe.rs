@@ -22,7 +22,7 @@ use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use crate::applets::{configuration, doubt, module_dir, wants_json, wants_trace};
+use crate::applets::{configuration, module_dir, tell_damage, wants_json, wants_trace};
 use crate::cli::{
     Applet, Args, CONFIG, DIRNAME, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, JOBS, MODPROBE_OPTIONS,
     Opt, QUIET, SET_VERSION, SYSLOG, TRACE, VERBOSE, jobs,
@@ -143,9 +143,8 @@ fn run(args: &Args, log: &Log) -> Status {
     } else {
         request.insert()
     };
-    request.tell_damage();
     let is_partial = config.is_partial && !request.removes();
-    status.merge(doubt(&modules)).merge(if is_partial { Status::Failure } else { Status::Success })
+    status.merge(tell_damage(&modules, log)).merge(Status::failure_if(is_partial))
 }
 
 /// A count of milliseconds, as `strtoul(3)` reads it: decimal, 0x or octal.

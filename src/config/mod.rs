@@ -92,7 +92,7 @@ impl Config {
     pub fn load(system: &Root, paths: &[OsString], moddir: &Path) -> Self {
         let mut config = Self::default();
         let mut files = Files::list(system, &DIRECTORIES, paths, &mut config.errors);
-        config.deny_for_unread(0);
+        config.doubt(0, true);
         for name in ["modules.softdep", "modules.weakdep"] {
             files.insert(name.as_bytes().to_vec(), moddir.join(name));
         }
@@ -100,12 +100,9 @@ impl Config {
             let told = config.errors.len();
             if let Some(text) = find::content(&path, &mut config.errors) {
                 modprobe_d::parse(&mut config, &path, &text);
-            } else if path.parent() == Some(moddir) {
-                // depmod writes no denials there.
-                let errors = config.errors.get(told..).unwrap_or_default();
-                config.is_partial |= errors.iter().any(Error::is_unread);
             } else {
-                config.deny_for_unread(told);
+                // depmod writes no denials.
+                config.doubt(told, path.parent() != Some(moddir));
             }
         }
         config.check_options();
@@ -125,18 +122,19 @@ impl Config {
         if let Some(line) = find::content(&system.join("/proc/cmdline"), &mut self.errors) {
             cmdline::parse(self, &line);
         } else {
-            self.deny_for_unread(told);
+            self.doubt(told, true);
         }
     }
 
-    /// Denies all modules if an error from the `told`th on is about what could not be read:
-    /// nobody knows what is denied there. What is not there denies nothing.
-    fn deny_for_unread(&mut self, told: usize) {
+    /// Keeps that something could not be read, if an error from the `told`th on says so. Where
+    /// it `may_deny` modules, nobody knows which: all are. What is not there denies nothing.
+    fn doubt(&mut self, told: usize, may_deny: bool) {
         let errors = self.errors.get(told..).unwrap_or_default();
-        if let Some(error) = errors.iter().find(|error| error.is_unread()) {
+        let Some(error) = errors.iter().find(|error| error.is_unread()) else { return };
+        self.is_partial = true;
+        if may_deny {
             let place = format!("default: {error}");
             self.denials.push(Denial { pattern: b"*".to_vec(), place });
-            self.is_partial = true;
         }
     }
 

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
 
+use super::shortage::Ours;
+
 /// The least piece, and how pieces are aligned.
 const UNIT: usize = 16;
 /// The largest piece.
@@ -22,13 +24,13 @@ const SIZES: usize = 13;
 /// What is asked of the kernel at once.
 const BLOCK: usize = 4 * LARGEST;
 
-pub static MEMORY: Memory = Memory {
+#[cfg_attr(not(test), global_allocator)]
+static MEMORY: Ours<Memory> = Ours(Memory {
     is_taken: AtomicBool::new(false),
     pool: UnsafeCell::new(Pool { free: [null_mut(); SIZES], start: 0, end: 0 }),
-};
+});
 
-/// All memory there is.
-pub struct Memory {
+struct Memory {
     is_taken: AtomicBool,
     pool: UnsafeCell<Pool>,
 }
@@ -114,26 +116,6 @@ impl Memory {
             },
             false => self.with(|pool| pool.give(number(layout.size()), piece)),
         }
-    }
-}
-
-// SAFETY: as for `Memory` itself.
-unsafe impl GlobalAlloc for &Memory {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises.
-        unsafe { (**self).alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises.
-        unsafe { (**self).alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promises.
-        unsafe { (**self).realloc(piece, layout, size) }
     }
 }
 
@@ -223,14 +205,14 @@ mod c {
     unsafe extern "C" fn malloc(size: size_t) -> *mut c_void {
         let Some(layout) = layout(size) else { return null_mut() };
         // SAFETY: of size 16 at least.
-        unsafe { noted(MEMORY.alloc(layout), layout) }
+        unsafe { noted(MEMORY.0.alloc(layout), layout) }
     }
 
     #[unsafe(no_mangle)]
     unsafe extern "C" fn calloc(count: size_t, size: size_t) -> *mut c_void {
         let Some(layout) = count.checked_mul(size).and_then(layout) else { return null_mut() };
         // SAFETY: of size 16 at least.
-        unsafe { noted(MEMORY.alloc_zeroed(layout), layout) }
+        unsafe { noted(MEMORY.0.alloc_zeroed(layout), layout) }
     }
 
     #[unsafe(no_mangle)]
@@ -239,10 +221,10 @@ mod c {
         // SAFETY: the caller has it from one of these functions, or it is null.
         unsafe {
             if given.is_null() {
-                return noted(MEMORY.alloc(new), new);
+                return noted(MEMORY.0.alloc(new), new);
             }
             let (piece, old) = found(given);
-            noted(MEMORY.realloc(piece, old, new.size()), new)
+            noted(MEMORY.0.realloc(piece, old, new.size()), new)
         }
     }
 
@@ -254,7 +236,7 @@ mod c {
         // SAFETY: the caller has it from one of these functions.
         unsafe {
             let (piece, layout) = found(given);
-            MEMORY.give_back(piece, layout);
+            MEMORY.0.give_back(piece, layout);
         }
     }
 

@@ -26,16 +26,15 @@ thread_local! {
     static MAY_FAIL: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on what `name` asks for is missing, which it tells standard error or, if
-/// `kernels_log` says so, the kernel's log.
-pub fn is_of(name: &'static [u8], kernels_log: bool) {
-    LENGTH.store(0, Ordering::Relaxed);
+/// From now on a shortage is told by `name`: to standard error, or the kernel's log. Not while
+/// there are other threads.
+pub fn is_told_by(name: &'static [u8], kernels_log: bool) {
     NAME.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
     LENGTH.store(name.len(), Ordering::Relaxed);
     KERNELS_LOG.store(kernels_log, Ordering::Relaxed);
 }
 
-/// Has `work` see that there is no more memory, as by `try_reserve`.
+/// Has `work` go on where there is no more memory, as `try_reserve` does.
 pub fn fallibly<T>(work: impl FnOnce() -> T) -> T {
     let before = MAY_FAIL.replace(true);
     let result = work();
@@ -49,7 +48,7 @@ pub fn zeroed(length: usize) -> Option<Vec<u8>> {
     let layout = Layout::array::<u8>(length).ok().filter(|_| length > 0)?;
     // SAFETY: the size is not 0.
     let bytes = fallibly(|| unsafe { std::alloc::alloc_zeroed(layout) });
-    // SAFETY: so many bytes were asked for, of the allocator that vectors have, and written.
+    // SAFETY: these are so many bytes, all of them zero, of the allocator that vectors have.
     (!bytes.is_null()).then(|| unsafe { Vec::from_raw_parts(bytes, length, length) })
 }
 
@@ -60,7 +59,7 @@ fn end() -> ! {
     let (name, length) = (NAME.load(Ordering::Relaxed), LENGTH.load(Ordering::Relaxed));
     let name = match name.is_null() {
         true => &b"nanomod"[..],
-        // SAFETY: a name and its length, or none of it.
+        // SAFETY: a name and its length, which were set before there was a second thread.
         false => unsafe { std::slice::from_raw_parts(name, length) },
     };
     let mut line = [0; 64];

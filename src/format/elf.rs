@@ -400,13 +400,11 @@ impl<'a> ModuleElf<'a> {
     }
 
     fn half(&self, bytes: [u8; 2]) -> u16 {
-        let is_little = self.context.le.is_little();
-        if is_little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
+        if self.is_little() { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
     }
 
     fn word(&self, bytes: [u8; 4]) -> u32 {
-        let is_little = self.context.le.is_little();
-        if is_little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) }
+        if self.is_little() { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) }
     }
 
     fn u32(&self, bytes: &[u8]) -> Option<u32> {

@@ -28,9 +28,9 @@ pub struct Extra {
 }
 
 impl Extra {
-    /// Adds what identifies the build that the module is of, if that is not empty.
-    pub fn add_build(&mut self, id: &[u8]) {
-        if !id.is_empty() {
+    /// Adds what identifies the build that the module is of, if that is known.
+    pub fn add_build(&mut self, id: Option<&[u8]>) {
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
             self.add_hexadecimal(b"build-id", id);
         }
     }

@@ -22,6 +22,8 @@ use crate::large::Large;
 const MAGIC: &[u8] = b"~Module signature appended~\n";
 /// `pkey_id_type` of the kernel, as kmod calls them.
 const ID_TYPES: [&str; 3] = ["PGP", "X509", "PKCS#7"];
+/// The place of the last of them: `PKEY_ID_PKCS7`.
+const PKCS7: u8 = 2;
 /// `pkey_hash_algo` of kernels before 4.3 (`include/crypto/hash_info.h`).
 const DIGESTS: [&str; 8] = ["md4", "md5", "sha1", "rmd160", "sha256", "sha384", "sha512", "sha224"];
 /// In place of a digest that can't be read.
@@ -88,7 +90,7 @@ pub fn signature(image: &[u8]) -> Option<Signature<'_>> {
     let (name, key) = (take(trailer.name.into())?, take(trailer.key.into())?);
     let bytes = take(usize::try_from(trailer.signature).ok()?).filter(|all| !all.is_empty())?;
     let mut signers = Large::default();
-    if trailer.id_type == 2 {
+    if trailer.id_type == PKCS7 {
         let _ = read(bytes, &mut signers);
     } else {
         let name = String::from_utf8_lossy(name).into_owned();
@@ -351,7 +353,7 @@ mod tests {
         let message = der(SEQUENCE, &[&der(OBJECT_ID, &[]), &der(CONTEXT_0, &[&data])]);
         let mut file = b"\x7fELF module".to_vec();
         file.extend(&message);
-        file.extend([0, 0, 2, 0, 0, 0, 0, 0]);
+        file.extend([0, 0, PKCS7, 0, 0, 0, 0, 0]);
         file.extend((message.len() as u32).to_be_bytes());
         file.extend(MAGIC);
         file

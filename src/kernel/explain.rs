@@ -90,8 +90,8 @@ pub fn cause(failed: &Failed, first_time: bool) -> Cause {
             "Module already in kernel".into()
         }
         Reason::Insert(_, Failure::Kernel(Errno::ENOENT))
-            if reason::may_be(reason::SYMBOL, &failed.kernel)
-                || reason::may_be(reason::PARAMETER, &failed.kernel) =>
+            if reason::may_mean(&failed.kernel, reason::SYMBOL)
+                || reason::may_mean(&failed.kernel, reason::PARAMETER) =>
         {
             "Unknown symbol in module, or unknown parameter (see dmesg)".into()
         }

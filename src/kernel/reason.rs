@@ -49,12 +49,8 @@ pub fn add(
             clauses.extend(lockdown());
             clauses
         }
-        _ if words.iter().any(|line| behind(line.as_bytes(), VALUE).is_some()) => {
-            from_image(path, &[parameters], words)
-        }
-        _ if words.iter().any(|line| behind(line.as_bytes(), VERSION).is_some()) => {
-            from_image(path, &[versions], words)
-        }
+        _ if says(words, VALUE) => from_image(path, &[parameters], words),
+        _ if says(words, VERSION) => from_image(path, &[versions], words),
         _ => Vec::new(),
     };
     for clause in clauses {
@@ -72,17 +68,21 @@ pub const SYMBOL: &[u8] = b"Unknown symbol ";
 /// What it says of a symbol that was built against something else.
 pub const VERSION: &[u8] = b"disagrees about version of symbol ";
 
-/// Whether the kernel may have meant `text`: it said so, or nothing.
-pub fn may_be(text: &[u8], words: &[String]) -> bool {
-    words.is_empty() || words.iter().any(|line| behind(line.as_bytes(), text).is_some())
-}
-
 /// The same for a step of a plan.
 pub fn add_for_step(error: Error, failed: &Failed, modules: &ModuleDir) -> Error {
     match &failed.cause {
         Reason::Insert(path, failure) => add(error, path, failure, &failed.kernel, modules),
         _ => error.kernel(&failed.kernel),
     }
+}
+
+fn says(words: &[String], text: &[u8]) -> bool {
+    words.iter().any(|line| behind(line.as_bytes(), text).is_some())
+}
+
+/// Whether the kernel may have meant `text`: it said so, or nothing.
+pub fn may_mean(words: &[String], text: &[u8]) -> bool {
+    words.is_empty() || says(words, text)
 }
 
 /// The name that the module in `path` has for the kernel, which need not be its
@@ -153,9 +153,7 @@ const LOADED: usize = 32;
 
 /// Another release than the kernel's, if that may be what it minds.
 fn other_kernel(image: &[u8], words: &[String]) -> Option<String> {
-    if !words.is_empty()
-        && !words.iter().any(|line| behind(line.as_bytes(), b"version magic").is_some())
-    {
+    if !may_mean(words, b"version magic") {
         return None;
     }
     let module = ModuleElf::parse(image).ok()?;

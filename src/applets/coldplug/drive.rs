@@ -10,7 +10,7 @@ use nix::fcntl::OFlag;
 use super::gather::{Gathered, Goal, Who, Wish, from};
 use super::tell::Report;
 use super::{APPLET, JSON, LISTS_FIRST, LOCK, Patience, WAIT_FOR};
-use crate::applets::{doubt, wants_json, wants_trace};
+use crate::applets::{tell_damage, wants_json, wants_trace};
 use crate::cli::{Args, TRACE};
 use crate::collect::Collect;
 use crate::devices;
@@ -104,10 +104,7 @@ impl<'a> Drive<'a> {
         let missing = self.work(patience);
         let total = watch.elapsed();
         let mut status = self.gathered.status().merge(self.tell_rest(missing.is_empty()));
-        for warning in self.gathered.sources.modules.take_warnings() {
-            self.log.warning(warning);
-        }
-        status = status.merge(doubt(self.gathered.sources.modules));
+        status = status.merge(tell_damage(self.gathered.sources.modules, self.log));
         let locked = self.args.has(&LOCK).then(|| self.lock());
         if locked == Some(false) {
             status = status.merge(Status::Unlocked);

@@ -78,10 +78,7 @@ impl<'a> Gathered<'a> {
             seen: Vec::new(),
             devices: Vec::new(),
             goals: Vec::new(),
-            status: match sources.config.is_partial {
-                true => Status::Failure,
-                false => Status::Success,
-            },
+            status: Status::failure_if(sources.config.is_partial),
             has_looked: false,
             is_blind: false,
         }
@@ -112,7 +109,9 @@ impl<'a> Gathered<'a> {
         for error in errors {
             let is_unread = error.is_unread();
             let status = self.log.error(error);
-            self.status = if is_unread { status } else { self.status };
+            if is_unread {
+                self.status = status;
+            }
         }
     }
 

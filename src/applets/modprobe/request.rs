@@ -10,7 +10,7 @@ use super::{
     ALL, DRY_RUN, FIRST_TIME, IGNORE_COMMANDS, JSON, REMOVE, REMOVE_DEPENDENCIES, REMOVE_HOLDERS,
     SHOW_DEPENDS, USE_BLACKLIST,
 };
-use crate::applets::{lacks_module_support, wants_json};
+use crate::applets::{lacks_module_support, tell_damage, wants_json};
 use crate::cli::{Args, FORCE, FORCE_MODVERSION, FORCE_VERMAGIC, VERBOSE, for_commands};
 use crate::error::{Cause, Error, Status};
 use crate::files;
@@ -105,12 +105,6 @@ impl Request<'_> {
     pub fn not_found(&self, operand: &OsStr) -> Status {
         let _ = self.give_up(self.unknown(operand));
         Status::Failure
-    }
-
-    /// Tells what was wrong with the indexes, if anything was.
-    pub fn tell_damage(&self) {
-        let warnings = self.sources.modules.take_warnings();
-        warnings.iter().for_each(|warning| self.log.warning(warning));
     }
 
     /// How goals are planned.
@@ -351,7 +345,8 @@ impl Request<'_> {
 
     /// Tells why an operand is lost. With `-a` the others still count.
     pub fn give_up(&self, error: Error) -> Result<Status, GivenUp> {
-        self.tell_damage();
+        // Its status is asked for at the end.
+        let _ = tell_damage(self.sources.modules, self.log);
         if self.args.has(&ALL) {
             self.log.warning(error);
             return Ok(Status::Failure);

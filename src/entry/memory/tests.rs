@@ -15,7 +15,7 @@ fn pieces_are_nobody_elses() {
             let size = [1, 16, 17, 100, 4096, LARGEST, LARGEST + 1, 300_000][round % 8];
             let mark = (thread * 31 + round) as u8;
             // SAFETY: a size that is not 0.
-            let piece = unsafe { MEMORY.alloc(layout(size)) };
+            let piece = unsafe { MEMORY.0.alloc(layout(size)) };
             assert_eq!(piece as usize % UNIT, 0);
             // SAFETY: that many bytes were asked for.
             unsafe { piece.write_bytes(mark, size) };
@@ -24,7 +24,7 @@ fn pieces_are_nobody_elses() {
                 let (piece, size, mark) = pieces.swap_remove(round / 3 % pieces.len());
                 let other = [size + 1, size / 2 + 1, size * 3, LARGEST * 2][round % 4];
                 // SAFETY: it was asked for with this layout.
-                let moved = unsafe { MEMORY.realloc(piece, layout(size), other) };
+                let moved = unsafe { MEMORY.0.realloc(piece, layout(size), other) };
                 // SAFETY: what was there before is there still.
                 let kept = unsafe { std::slice::from_raw_parts(moved, size.min(other)) };
                 assert!(kept.iter().all(|&byte| byte == mark));
@@ -38,7 +38,7 @@ fn pieces_are_nobody_elses() {
                 let held = unsafe { std::slice::from_raw_parts(piece, size) };
                 assert!(held.iter().all(|&byte| byte == mark));
                 // SAFETY: it was asked for with this layout, and is not used again.
-                unsafe { MEMORY.give_back(piece, layout(size)) };
+                unsafe { MEMORY.0.give_back(piece, layout(size)) };
             }
         }
     };
@@ -51,11 +51,11 @@ fn memory_is_zero_where_that_is_asked_for() {
         for _ in 0..3 {
             // SAFETY: a size that is not 0, and used within it.
             unsafe {
-                let piece = MEMORY.alloc_zeroed(layout(size));
+                let piece = MEMORY.0.alloc_zeroed(layout(size));
                 let held = std::slice::from_raw_parts_mut(piece, size);
                 assert!(held.iter().all(|&byte| byte == 0));
                 held.fill(7);
-                MEMORY.give_back(piece, layout(size));
+                MEMORY.0.give_back(piece, layout(size));
             }
         }
     }

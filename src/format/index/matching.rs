@@ -161,7 +161,6 @@ impl<S: Source> Matching<'_, S> {
     }
 
     /// Moves the set of places down to `base`, where nobody needs what is below it.
-    #[inline(never)]
     fn settle(&mut self, reached: &mut Reached, base: usize) {
         let end = self.places.len();
         if (base + 1..=end).contains(&reached.start) {
@@ -172,7 +171,6 @@ impl<S: Source> Matching<'_, S> {
     }
 
     /// Puts the places behind the pattern's next character `c` on the stack.
-    #[inline(never)]
     fn step(&mut self, reached: &mut Reached, c: u8) {
         reached.is_wild |= is_wildcard(c);
         match self.pending.get(reached.pending) {
