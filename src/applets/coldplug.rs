@@ -33,6 +33,7 @@ use crate::kernel::linux::{Linux, is_initramfs, processors};
 use crate::kernel::queue::{MOST_JOBS, Queue, Tools};
 use crate::kernel::uevent::Uevents;
 use crate::kernel::watch::Watch;
+use crate::kernel::{Guard, Insertion};
 use crate::output::{Level, Log};
 use crate::resolve::Sources;
 use crate::root::Root;
@@ -142,7 +143,9 @@ fn run(args: &Args, log: &Log) -> Status {
     let kernel = Linux::new(system.clone(), log.tells(Level::Error));
     let kernel = kernel.with_options(for_commands(args));
     let verbose = args.has(&VERBOSE).then_some(log);
-    let tools = Tools { manner: Manner::default(), kernel: &kernel, verbose };
+    let insert = Insertion { guard: Guard::new(&config), ..Insertion::default() };
+    let manner = Manner { insert, ..Manner::default() };
+    let tools = Tools { manner, kernel: &kernel, verbose };
     let queue = Queue::new(graph, jobs, tools, &watch);
     Drive::new(args, log, &system, gathered, goals, uevents, queue).run(&patience, &watch)
 }

@@ -12,7 +12,7 @@ use crate::kernel::execute::c_string;
 use crate::kernel::linux::{Linux, ignore_signals, release};
 use crate::kernel::load::{self, Failure};
 use crate::kernel::watch::Watch;
-use crate::kernel::{InsertFlags, Kernel, reason};
+use crate::kernel::{InsertFlags, Insertion, Kernel, reason};
 use crate::moddir::ModuleDir;
 use crate::name::ModuleName;
 use crate::output::{Level, Log};
@@ -50,7 +50,9 @@ fn run(args: &Args, log: &Log) -> Status {
     let kernel = Linux::new(Root::system(), true);
     kernel.mark_log();
     let params = c_string(&params::join(parameters));
-    match load::insert(&kernel, path, None, &params, flags, &mut Watch::start(false)) {
+    // Configuration is modprobe's.
+    let how = Insertion { flags, ..Insertion::default() };
+    match load::insert(&kernel, path, None, &params, how, &mut Watch::start(false)) {
         Ok(route) => {
             log.tell(Level::Notice, route.tell(&name, path));
             Status::Success

@@ -104,6 +104,13 @@ const NEAR: u64 = 2048;
 /// the build, too.
 const START: u64 = 128;
 
+/// How an ELF file starts.
+pub const MAGIC: &[u8] = b"\x7fELF";
+
+/// The section with the kernel's own record of the module (`struct module`), in which the name
+/// stands behind a number and two addresses; with `CONFIG_RANDSTRUCT`, anywhere.
+const RECORD: &[u8] = b".gnu.linkonce.this_module";
+
 /// The section that tells what a module is.
 pub const MODINFO: &[u8] = b".modinfo";
 
@@ -283,6 +290,24 @@ impl<'a> ModuleElf<'a> {
     /// The `key=value` entries of `.modinfo` in file order.
     pub fn modinfo(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         entries(self.section(MODINFO).unwrap_or_default())
+    }
+
+    /// Calls `each` with all that the kernel may take for the module's name, until it has
+    /// enough.
+    pub fn names(&self, each: &mut dyn FnMut(&'a [u8]) -> bool) -> bool {
+        let at = if self.is_64() { 24 } else { 12 };
+        // There may be several sections of a name, of which the kernel takes one.
+        self.sections.iter().any(|section| {
+            let bytes = content(self.image, section).unwrap_or_default();
+            match name(self.section_names, section) {
+                RECORD => {
+                    let mut known = strings(bytes).chain(strings(bytes.get(at..).unwrap_or(&[])));
+                    known.any(|name| !name.is_empty() && each(name))
+                }
+                MODINFO => entries(bytes).any(|(key, name)| key == b"name" && each(name)),
+                _ => false,
+            }
+        })
     }
 
     /// The first value of `key`.

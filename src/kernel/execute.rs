@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::load::{self, Failure, Prepared, Route};
 use super::watch::Watch;
-use super::{InsertFlags, Kernel};
+use super::{Insertion, Kernel};
 use crate::error::Cause;
 use crate::format::text::{CMDLINE_OPTS, behind, replace};
 use crate::format::trace::{Phase, PhaseKind};
@@ -74,10 +74,10 @@ pub struct CommandFailure {
 }
 
 /// How plans are executed.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Manner {
-    /// Flags of every insertion.
-    pub insert: InsertFlags,
+#[derive(Default, Clone, Copy)]
+pub struct Manner<'a> {
+    /// How modules are inserted.
+    pub insert: Insertion<'a>,
     /// Remove modules that are in use.
     pub remove: bool,
     /// A target that somebody else inserted meanwhile is a failure.
@@ -86,7 +86,7 @@ pub struct Manner {
     pub wait: Duration,
 }
 
-impl Manner {
+impl Manner<'_> {
     /// Whether `step` fails where somebody else was faster.
     pub fn is_first_time(&self, step: &Step) -> bool {
         self.first_time && step.origin == Origin::Target
@@ -96,14 +96,14 @@ impl Manner {
 /// Executes plans one after another and knows what is done already.
 pub struct Executor<'a> {
     kernel: &'a dyn Kernel,
-    manner: Manner,
+    manner: Manner<'a>,
     done: Vec<ModuleName>,
     watch: Watch,
 }
 
 impl<'a> Executor<'a> {
     /// An executor that has done nothing yet.
-    pub fn new(kernel: &'a dyn Kernel, manner: Manner) -> Self {
+    pub fn new(kernel: &'a dyn Kernel, manner: Manner<'a>) -> Self {
         Self { kernel, manner, done: Vec::new(), watch: Watch::start(false) }
     }
 
@@ -180,7 +180,7 @@ pub enum Done<'a> {
 /// Does `step`, with its file if that is `prepared` already.
 pub fn perform<'a>(
     kernel: &dyn Kernel,
-    manner: Manner,
+    manner: Manner<'_>,
     step: &'a Step,
     prepared: Option<Prepared>,
     watch: &mut Watch,
@@ -218,7 +218,11 @@ pub fn perform<'a>(
 
 /// Removes a module. What is in use for a moment only is tried again after
 /// 1, 2, 4 … ms, as long as there is time to wait.
-fn remove<'a>(kernel: &dyn Kernel, manner: Manner, module: &ModuleName) -> Result<Done<'a>, Errno> {
+fn remove<'a>(
+    kernel: &dyn Kernel,
+    manner: Manner<'_>,
+    module: &ModuleName,
+) -> Result<Done<'a>, Errno> {
     let name = c_string(module.as_bytes());
     let mut left = manner.wait;
     let mut pause = Duration::from_millis(1);

@@ -16,7 +16,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::watch::Watch;
-use super::{InsertFlags, Kernel};
+use super::{Guard, InsertFlags, Insertion, Kernel};
 use crate::error::{Cause, errno};
 use crate::files;
 use crate::format::compression::Kind;
@@ -73,8 +73,8 @@ pub enum Failure {
     NoModules,
     /// Its file could not be read.
     File(Errno),
-    /// Its file could not be decompressed, and why.
-    Compression(String),
+    /// What is in its file can't be inserted, and why: it can't be decompressed, or is denied.
+    Content(String),
     /// There is no memory for what is in its file.
     Memory(Errno),
     /// Flags were asked for that `init_module` does not know.
@@ -118,7 +118,7 @@ impl From<&Failure> for Cause {
             Failure::Kernel(errno) | Failure::File(errno) => (*errno).into(),
             Failure::Number(EPROBE_DEFER) => "the driver waits for another device".into(),
             Failure::Number(number) => format!("Unknown error {number}").into(),
-            Failure::Compression(why) => why.as_str().into(),
+            Failure::Content(why) => why.as_str().into(),
             Failure::Memory(errno) => {
                 format!("no room for the decompressed module: {}", Cause::from(*errno)).into()
             }
@@ -171,13 +171,24 @@ enum Image {
 }
 
 impl Prepared {
-    /// Opens the file `path`, and decompresses it unless the kernel will.
-    pub fn new(kernel: &dyn Kernel, path: &Path, watch: &mut Watch) -> Result<Self, Failure> {
+    /// Opens the file `path`, and decompresses it unless the kernel will. The kernel is not
+    /// asked to where the `guard` has to see what is in the file.
+    pub fn new(
+        kernel: &dyn Kernel,
+        path: &Path,
+        guard: Guard<'_>,
+        watch: &mut Watch,
+    ) -> Result<Self, Failure> {
         let file = files::open(path).map_err(unreadable)?;
         let kind = files::kind(&file).map_err(unreadable)?;
         let mut prepared = Self { file, kind, image: None };
-        if kind != Kind::Plain && kernel.compression() != kind.name() {
-            prepared.decompress(kernel, watch)?;
+        let looks = guard.is_on() && kind.is_known();
+        if kind == Kind::Plain {
+            if guard.is_on() {
+                guard.check(&whole(&prepared.file).map_err(unreadable)?)?;
+            }
+        } else if looks || kernel.compression() != kind.name() {
+            prepared.decompress(kernel, guard, watch)?;
         }
         Ok(prepared)
     }
@@ -193,12 +204,18 @@ impl Prepared {
         }
     }
 
-    fn decompress(&mut self, kernel: &dyn Kernel, watch: &mut Watch) -> Result<(), Failure> {
+    fn decompress(
+        &mut self,
+        kernel: &dyn Kernel,
+        guard: Guard<'_>,
+        watch: &mut Watch,
+    ) -> Result<(), Failure> {
         let content = watch.time(PhaseKind::Read, || whole(&self.file)).map_err(unreadable)?;
         watch.time(PhaseKind::Decompress, || {
             let image = files::decompressed(self.kind, &content, files::module_limit())
-                .map_err(|failure| Failure::Compression(failure.to_string()))?;
+                .map_err(|failure| Failure::Content(failure.to_string()))?;
             drop(content);
+            guard.check(&image)?;
             let file = kernel.memfd_create().ok();
             // Where there are none, or none so large, it goes to the kernel as it is.
             let file = file.filter(|mut file| file.write_all(&image).is_ok());
@@ -231,16 +248,16 @@ pub fn insert(
     path: &Path,
     mut prepared: Option<Prepared>,
     params: &CStr,
-    flags: InsertFlags,
+    how: Insertion<'_>,
     watch: &mut Watch,
 ) -> Result<Route, Failure> {
     let (mut busy, mut interrupted) = (0, 0);
     loop {
         let ready = match prepared.take() {
             Some(prepared) => Ok(prepared),
-            None => Prepared::new(kernel, path, watch),
+            None => Prepared::new(kernel, path, how.guard, watch),
         };
-        match ready.and_then(|ready| insert_prepared(kernel, ready, params, flags, watch)) {
+        match ready.and_then(|ready| insert_prepared(kernel, ready, params, how.flags, watch)) {
             Err(Failure::Kernel(Errno::EBUSY)) if busy < BUSY_RETRIES => busy += 1,
             Err(Failure::Kernel(Errno::EINTR)) if interrupted < INTERRUPTED_RETRIES => {
                 interrupted += 1;
@@ -287,7 +304,7 @@ fn insert_prepared(
             // Without a codec here, that is all there is to say.
             return Err(Failure::Kernel(errno));
         }
-        module.decompress(kernel, watch)?;
+        module.decompress(kernel, Guard::default(), watch)?;
     }
     let image = match module.image {
         None => whole(&module.file).map_err(unreadable)?,
@@ -399,7 +416,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.ko");
         std::fs::write(&path, content).unwrap();
-        let result = insert(kernel, &path, None, c"", flags, &mut Watch::start(false));
+        let how = Insertion { flags, ..Insertion::default() };
+        let result = insert(kernel, &path, None, c"", how, &mut Watch::start(false));
         (result, kernel.calls.take())
     }
 
@@ -479,7 +497,7 @@ mod tests {
     #[test]
     fn a_truncated_file_never_reaches_the_kernel() {
         let (result, calls) = run(&Fake::new("", &[]), &GZIP[..20], InsertFlags::default());
-        assert!(matches!(result.unwrap_err(), Failure::Compression(_)));
+        assert!(matches!(result.unwrap_err(), Failure::Content(_)));
         assert!(calls.is_empty());
     }
 }

@@ -9,6 +9,7 @@ pub mod firmware;
 #[cfg(not(feature = "firmware"))]
 #[path = "firmware_unknown.rs"]
 pub mod firmware;
+mod guard;
 pub mod linux;
 pub mod load;
 pub mod log;
@@ -37,6 +38,7 @@ use nix::errno::Errno;
 #[cfg(any(test, feature = "depmod"))]
 pub use crate::entry::with_threads;
 use crate::name::ModuleName;
+pub use guard::Guard;
 
 /// Flags of `finit_module(2)` (kernel: `include/uapi/linux/module.h`).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,15 @@ impl InsertFlags {
             compressed_file: false,
         }
     }
+}
+
+/// How modules are inserted.
+#[derive(Default, Clone, Copy)]
+pub struct Insertion<'a> {
+    /// The flags of each.
+    pub flags: InsertFlags,
+    /// What is kept out.
+    pub guard: Guard<'a>,
 }
 
 /// The system calls that a loader makes. The real kernel, or one that a test

@@ -66,7 +66,7 @@ pub struct Queue<'a> {
 /// What steps are done with.
 pub struct Tools<'a> {
     /// How steps are done.
-    pub manner: Manner,
+    pub manner: Manner<'a>,
     /// The kernel.
     pub kernel: &'a dyn Kernel,
     /// Where each step is told before it is done, if somebody wants to know.
@@ -204,8 +204,8 @@ impl<'a> Queue<'a> {
             None if self.is_alone => return false,
             None => {
                 let number = self.free_number();
-                let (kernel, flags) = (self.tools.kernel, self.tools.manner.insert);
-                match Worker::start(number, &mut self.workers, kernel, flags, &self.watch) {
+                let (kernel, how) = (self.tools.kernel, self.tools.manner.insert);
+                match Worker::start(number, &mut self.workers, kernel, how, &self.watch) {
                     Ok(worker) => self.workers.push(worker),
                     Err(_) => {
                         self.is_alone = true;

@@ -26,7 +26,7 @@ use super::clock::Moment;
 use super::execute::{c_string, outcome};
 use super::load::{self, Failure, Prepared, Route, Rung};
 use super::watch::Watch;
-use super::{InsertFlags, Kernel};
+use super::{Insertion, Kernel};
 use crate::entry::process;
 use crate::format::compression::Kind;
 use crate::format::trace::{Phase, PhaseKind};
@@ -94,12 +94,12 @@ impl Worker {
         number: usize,
         others: &mut Vec<Self>,
         kernel: &dyn Kernel,
-        flags: InsertFlags,
+        how: Insertion<'_>,
         watch: &Watch,
     ) -> Result<Self, Errno> {
         let serve = |tasks: OwnedFd, answers: OwnedFd| {
             process::leave_streams(tasks.as_fd());
-            serve(kernel, flags, &mut watch.of_worker(number), &tasks, &answers);
+            serve(kernel, how, &mut watch.of_worker(number), &tasks, &answers);
         };
         Self::fork(number, others, serve)
     }
@@ -176,7 +176,7 @@ const READ_AHEAD: u8 = 2;
 /// Does tasks until there are none any more, as the process with the plan has ended.
 fn serve(
     kernel: &dyn Kernel,
-    flags: InsertFlags,
+    how: Insertion<'_>,
     watch: &mut Watch,
     tasks: &OwnedFd,
     answers: &OwnedFd,
@@ -189,14 +189,14 @@ fn serve(
         let (path, params) = rest.split_at_checked(end).unwrap_or_default();
         let path = Path::new(OsStr::from_bytes(path));
         let answer = if *what == READ_AHEAD {
-            match Prepared::new(kernel, path, watch) {
+            match Prepared::new(kernel, path, how.guard, watch) {
                 Ok(made) => Answer::Ahead(ahead.insert(made).size()),
                 Err(failure) => Answer::Failed(failure),
             }
         } else {
             let params = c_string(params.get(1..).unwrap_or_default());
             let ready = if *what == INSERT_READY { ahead.take() } else { None };
-            match load::insert(kernel, path, ready, &params, flags, watch) {
+            match load::insert(kernel, path, ready, &params, how, watch) {
                 Ok(route) => Answer::Inserted(route),
                 Err(failure) => Answer::Failed(failure),
             }
@@ -240,7 +240,7 @@ fn send(answers: &OwnedFd, answer: &Answer, watch: &mut Watch) {
                 Failure::Number(number) => (1, *number, ""),
                 Failure::NoModules => (2, 0, ""),
                 Failure::File(errno) => (3, *errno as i32, ""),
-                Failure::Compression(why) => (4, 0, why.as_str()),
+                Failure::Content(why) => (4, 0, why.as_str()),
                 Failure::Memory(errno) => (5, *errno as i32, ""),
                 Failure::NoFlags => (6, 0, ""),
                 // So says a worker of no other.
@@ -283,7 +283,7 @@ fn read_answer(message: &[u8], worker: usize) -> Option<(Answer, Vec<Phase>)> {
             1 => Failure::Number(number),
             2 => Failure::NoModules,
             3 => Failure::File(errno),
-            4 => Failure::Compression(text()),
+            4 => Failure::Content(text()),
             5 => Failure::Memory(errno),
             6 => Failure::NoFlags,
             _ => Failure::Killed { by_kernel: false, how: None },

@@ -16,12 +16,12 @@ use crate::error::{Cause, Error, Status};
 use crate::files;
 use crate::format::json::Json;
 use crate::format::params;
-use crate::kernel::InsertFlags;
 use crate::kernel::execute::{Event, Executor, Failed, Manner};
 use crate::kernel::explain::{self, could_not_insert};
 use crate::kernel::firmware::Firmware;
 use crate::kernel::linux::{Linux, ignore_signals};
 use crate::kernel::reason;
+use crate::kernel::{Guard, InsertFlags, Insertion};
 use crate::large::Large;
 use crate::name::ModuleName;
 use crate::output::{Level, Log, print};
@@ -170,13 +170,14 @@ impl Request<'_> {
     }
 
     /// How steps are done.
-    pub fn manner(&self) -> Manner {
+    pub fn manner(&self) -> Manner<'_> {
+        let flags = InsertFlags::force(
+            self.args.has(&FORCE),
+            self.args.has(&FORCE_MODVERSION),
+            self.args.has(&FORCE_VERMAGIC),
+        );
         Manner {
-            insert: InsertFlags::force(
-                self.args.has(&FORCE),
-                self.args.has(&FORCE_MODVERSION),
-                self.args.has(&FORCE_VERMAGIC),
-            ),
+            insert: Insertion { flags, guard: Guard::new(self.sources.config) },
             remove: self.args.has(&FORCE),
             first_time: self.args.has(&FIRST_TIME),
             wait: self.wait,
