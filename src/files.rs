@@ -19,7 +19,7 @@ use crate::entry::{machine_memory, process, read_entries};
 use crate::error::{Cause, errno, is_interrupted};
 use crate::format::compression::{self, Decompressor};
 use crate::format::pages::Source;
-use crate::format::text::number;
+use crate::format::text::{LONGEST, number};
 use crate::large::{self, Large};
 
 /// Read at once: most files end here.
@@ -204,7 +204,7 @@ pub fn scan(
     each: &mut dyn FnMut(&[u8]) -> bool,
 ) -> io::Result<bool> {
     let (mut filled, mut offset) = (0, 0);
-    while filled < LIMIT {
+    while filled <= LONGEST {
         if filled == buffer.len() || filled == 0 {
             large::grow(buffer, SCANNED.max(filled * 2))?;
         }
@@ -334,6 +334,23 @@ mod tests {
             };
             assert_eq!(lines, expected);
             assert_eq!(enough, expected.last() == Some(&"b"));
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        for (length, is_too_long) in [(LONGEST, false), (2 * LONGEST, true)] {
+            fs::write(&path, vec![b'x'; length]).unwrap();
+            let (mut lines, mut buffer) = (0, Vec::new());
+            let mut count = |line: &[u8]| {
+                lines += line.len();
+                false
+            };
+            let result = scan(&open(&path).unwrap(), b'\n', &mut buffer, &mut count);
+            assert_eq!(result.is_err(), is_too_long);
+            assert_eq!(lines, if is_too_long { 0 } else { length });
         }
     }
 

@@ -48,12 +48,13 @@ impl fmt::Display for ModuleName {
     }
 }
 
-fn fold(c: u8) -> u8 {
+/// A character of a name as names compare.
+pub fn fold(c: u8) -> u8 {
     if c == b'-' { b'_' } else { c }
 }
 
 /// The last component of `path` up to its first dot.
-fn unfolded(path: &[u8]) -> &[u8] {
+pub fn unfolded(path: &[u8]) -> &[u8] {
     let start = path.iter().rposition(|&c| c == b'/').map_or(0, |at| at + 1);
     let file = path.get(start..).unwrap_or_default();
     let end = file.iter().position(|&c| c == b'.').unwrap_or(file.len());
@@ -106,6 +107,12 @@ pub fn glob(pattern: &[u8], text: &[u8]) -> bool {
     if let ([first, ..], [c, ..]) = (pattern, text)
         && first != c
         && !matches!(first, b'*' | b'?' | b'[' | b'\\')
+    {
+        return false;
+    }
+    if let ([.., last], [.., c]) = (pattern, text)
+        && last != c
+        && !matches!(last, b'*' | b'?' | b']' | b'\\')
     {
         return false;
     }

@@ -7,6 +7,7 @@
 
 pub mod graph;
 mod insert;
+pub mod numbers;
 mod remove;
 
 pub use insert::insert;

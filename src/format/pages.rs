@@ -7,6 +7,8 @@
 use std::cell::OnceCell;
 use std::io;
 
+use super::text::LONGEST;
+
 /// Bytes at a time. A lookup touches about ten places that are far apart, so a
 /// larger block reads more and saves no system call.
 const BLOCK: usize = 4096;
@@ -118,6 +120,9 @@ impl<S: Source> Cursor<'_, S> {
             let part = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
             string.extend_from_slice(part);
             self.offset += part.len() as u64;
+            if string.len() > LONGEST {
+                return Err(Damage { offset: self.offset, what: "endless text" });
+            }
             if end.is_some() {
                 self.offset += 1;
                 return Ok(());

@@ -9,6 +9,10 @@
 //! modules.builtin.modinfo  module.key=value NUL …
 //! ```
 
+/// More than any line of an index has: what a module depends on takes some thousand bytes, and
+/// if that were 20,000 others, one of these million.
+pub const LONGEST: usize = 4 << 20;
+
 /// The lines of a file without their line feeds.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&c| c == b'\n')

@@ -16,6 +16,7 @@ use crate::error::Cause;
 use crate::format::text::{CMDLINE_OPTS, behind, replace};
 use crate::format::trace::{Phase, PhaseKind};
 use crate::name::ModuleName;
+use crate::plan::numbers::Numbers;
 use crate::plan::{Action, Origin, Step};
 
 /// What happens while a plan is executed.
@@ -98,13 +99,20 @@ pub struct Executor<'a> {
     kernel: &'a dyn Kernel,
     manner: Manner<'a>,
     done: Vec<ModuleName>,
+    numbers: Numbers,
     watch: Watch,
 }
 
 impl<'a> Executor<'a> {
     /// An executor that has done nothing yet.
     pub fn new(kernel: &'a dyn Kernel, manner: Manner<'a>) -> Self {
-        Self { kernel, manner, done: Vec::new(), watch: Watch::start(false) }
+        Self {
+            kernel,
+            manner,
+            done: Vec::new(),
+            numbers: Numbers::default(),
+            watch: Watch::start(false),
+        }
     }
 
     /// Does `steps` until a required one fails.
@@ -112,7 +120,7 @@ impl<'a> Executor<'a> {
         for step in steps {
             // A plan may name a module twice, and plans of one command overlap.
             let removes = matches!(step.action, Action::Remove | Action::RemoveCommand { .. });
-            if self.done.contains(&step.module) && !removes {
+            if self.is_done(&step.module) && !removes {
                 match &step.action {
                     Action::Insert { path, .. } if self.is_first_time(step) => {
                         let cause = Reason::Insert(path.clone(), Failure::Kernel(Errno::EEXIST));
@@ -134,9 +142,15 @@ impl<'a> Executor<'a> {
                     continue;
                 }
             }
+            self.numbers.add(step.module.as_bytes(), self.done.len());
             self.done.push(step.module.clone());
         }
         Ok(())
+    }
+
+    fn is_done(&self, module: &ModuleName) -> bool {
+        let is_it = |number: usize| self.done.get(number) == Some(module);
+        self.numbers.find(module.as_bytes(), &is_it).is_some()
     }
 
     fn is_first_time(&self, step: &Step) -> bool {

@@ -11,11 +11,12 @@
 
 use std::rc::Rc;
 
+use super::numbers::Numbers;
 use super::{Action, Origin, Step};
 use crate::collect::Collect;
 use crate::format::text::{dependency, words};
 use crate::large::Large;
-use crate::name::ModuleName;
+use crate::name::{ModuleName, unfolded};
 use crate::resolve::{Sources, resolve};
 
 /// How often a step is tried once more: a driver that shows a device and fails would be
@@ -26,6 +27,7 @@ const TRIES: usize = 64;
 #[derive(Default)]
 pub struct Graph {
     nodes: Vec<Node>,
+    numbers: Numbers,
 }
 
 /// One step of the plan.
@@ -93,7 +95,8 @@ impl Graph {
 
     /// The node of module `name`.
     pub fn find(&self, name: &ModuleName) -> Option<usize> {
-        self.nodes.iter().position(|node| node.step.module == *name)
+        let is_it = |at: usize| self.nodes.get(at).is_some_and(|node| node.step.module == *name);
+        self.numbers.find(name.as_bytes(), &is_it)
     }
 
     /// The node whose failure keeps module `name` away, if it can't be had any more.
@@ -125,18 +128,21 @@ impl Graph {
                 // Options may be set for the alias that led to a target.
                 Some(at) if step.origin == Origin::Target => self.replace(at, step),
                 Some(_) => {}
-                None => self.nodes.push(Node {
-                    step: Rc::new(step),
-                    needs: Vec::new(),
-                    after: Vec::new(),
-                    height: 1,
-                    progress: Progress::Waiting,
-                    held: false,
-                    was_held: false,
-                    again: false,
-                    tries: 0,
-                    ready: None,
-                }),
+                None => {
+                    self.numbers.add(step.module.as_bytes(), self.nodes.len());
+                    self.nodes.push(Node {
+                        step: Rc::new(step),
+                        needs: Vec::new(),
+                        after: Vec::new(),
+                        height: 1,
+                        progress: Progress::Waiting,
+                        held: false,
+                        was_held: false,
+                        again: false,
+                        tries: 0,
+                        ready: None,
+                    });
+                }
             }
         }
         for number in first_new..self.nodes.len() {
@@ -191,7 +197,8 @@ impl Graph {
         let all = self.dependencies(sources, &name, number);
         // What another one depends on is behind that one anyway.
         let below = self.below(&all);
-        let needs: Vec<usize> = all.iter().filter(|at| !below.contains(at)).copied().vec();
+        let is_below = |at: &&usize| below.get(**at).copied().unwrap_or_default();
+        let needs: Vec<usize> = all.iter().filter(|at| !is_below(at)).copied().vec();
         let softdep = sources.config.softdep(&name);
         let mut after = self.named(sources, &softdep.pre);
         after.retain(|&at| at < number && !needs.contains(&at));
@@ -217,29 +224,27 @@ impl Graph {
         sources.modules.line(name, &mut line.0);
         let (_, paths) = dependency(&line).unwrap_or_default();
         for path in words(paths) {
-            let at = self.nodes.iter().position(|node| node.step.module.is_of(path));
+            let is_it =
+                |at: usize| self.nodes.get(at).is_some_and(|node| node.step.module.is_of(path));
+            let at = self.numbers.find(unfolded(path), &is_it);
             all.0.extend(at.filter(|&at| at < number));
         }
         all
     }
 
-    /// All nodes that those of `numbers` depend on, directly or not.
-    fn below(&self, numbers: &[usize]) -> Large<usize> {
-        let mut all: Large<usize> = Large::default();
-        let mut next = 0;
-        let mut open = numbers.iter();
-        // First what these need, then what that needs.
-        while let Some(at) = open.next().copied().or_else(|| {
-            next += 1;
-            all.get(next - 1).copied()
-        }) {
+    /// Of all nodes, whether one of `numbers` depends on it, directly or not.
+    fn below(&self, numbers: &[usize]) -> Large<bool> {
+        let mut below = Large(vec![false; self.nodes.len()]);
+        let mut open = Large(numbers.to_vec());
+        while let Some(at) = open.0.pop() {
             for &need in self.nodes.get(at).map_or(&[][..], |node| &node.needs) {
-                if !all.contains(&need) {
-                    all.0.push(need);
+                if let Some(is_below @ false) = below.0.get_mut(need) {
+                    *is_below = true;
+                    open.0.push(need);
                 }
             }
         }
-        all
+        below
     }
 
     /// The nodes of what `names`, of a soft dependency, stand for.

@@ -7,10 +7,11 @@
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 
+use super::numbers::Numbers;
 use super::{Action, Goal, Origin, Policy, SOFTDEP_DEPTH, Step, Verdict};
 use crate::format::text::dependency;
 use crate::large::Large;
-use crate::name::ModuleName;
+use crate::name::{ModuleName, unfolded};
 use crate::resolve::{Sources, Target, resolve};
 use crate::state::State;
 
@@ -67,6 +68,8 @@ struct Order<'a> {
     state: &'a State,
     policy: &'a Policy,
     known: Large<Known>,
+    /// Which of them has a name.
+    numbers: Numbers,
     queue: Large<Queued>,
     /// Lines of `modules.dep`, one behind another: what files there are is looked at where
     /// one is inserted.
@@ -83,6 +86,7 @@ impl<'a> Order<'a> {
             state,
             policy,
             known: Large::default(),
+            numbers: Numbers::default(),
             queue: Large::default(),
             lines: Large::default(),
             depth: 0,
@@ -97,14 +101,29 @@ impl<'a> Order<'a> {
 
     /// The number of `target`.
     fn know(&mut self, target: Target) -> usize {
-        let count = self.known.len();
-        for (number, Known { target: known, .. }) in self.known.iter().enumerate() {
-            if known.name == target.name && known.alias == target.alias {
-                return number;
-            }
+        let is_it = |number: usize| {
+            let known = self.known.get(number).map(|known| &known.target);
+            known.is_some_and(|known| known.name == target.name && known.alias == target.alias)
+        };
+        self.numbers.find(target.name.as_bytes(), &is_it).unwrap_or_else(|| {
+            let number = self.known.len();
+            self.numbers.add(target.name.as_bytes(), number);
+            self.known.0.push(Known { target, visited: false, required: false });
+            number
+        })
+    }
+
+    /// The number of the module that is in the file whose name stands there among the lines.
+    fn know_file(&mut self, file: File) -> usize {
+        let path = self.lines.get(file).unwrap_or_default();
+        let is_it = |number: usize| {
+            let known = self.known.get(number).map(|known| &known.target);
+            known.is_some_and(|known| known.name.is_of(path) && known.alias.is_none())
+        };
+        match self.numbers.find(unfolded(path), &is_it) {
+            Some(number) => number,
+            None => self.know(Target::named(ModuleName::from_path(path))),
         }
-        self.known.0.push(Known { target, visited: false, required: false });
-        count
     }
 
     /// Who denies the module, unless it is there already: then it is not inserted.
@@ -128,9 +147,9 @@ impl<'a> Order<'a> {
         let own = start..start + own.len();
         let mut end = self.lines.len();
         // The last is the first to load.
-        while let Some((file, name)) = self.last_word(own.end + 1..end) {
+        while let Some(file) = self.last_word(own.end + 1..end) {
             end = file.start;
-            dependencies.push((self.know(Target::named(name)), file));
+            dependencies.push((self.know_file(file.clone()), file));
         }
         own
     }
@@ -256,14 +275,12 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// The last of the words that stand there among the lines, and the module in the file
-    /// that it is.
-    fn last_word(&self, place: Range<usize>) -> Option<(File, ModuleName)> {
+    /// Where the last of the words is that stand there among the lines.
+    fn last_word(&self, place: Range<usize>) -> Option<File> {
         let is_blank = |c: &u8| *c == b' ' || *c == b'\t';
         let words = self.lines.get(place.clone())?;
         let words = words.get(..=words.iter().rposition(|c| !is_blank(c))?)?;
         let start = words.iter().rposition(is_blank).map_or(0, |blank| blank + 1);
-        let file = place.start + start..place.start + words.len();
-        Some((file, ModuleName::from_path(words.get(start..)?)))
+        Some(place.start + start..place.start + words.len())
     }
 }
