@@ -88,8 +88,8 @@ pub fn read_entries(directory: BorrowedFd<'_>, entries: &mut [u8]) -> Result<usi
     usize::try_from(length).map_err(|_| Errno::last())
 }
 
-/// How many bytes of memory the machine has.
-pub fn machine_memory() -> Option<u64> {
+/// How many bytes of memory the machine has, and how many nobody uses.
+pub fn machine_memory() -> Option<(u64, u64)> {
     let mut info = MaybeUninit::<libc::sysinfo>::zeroed();
     // SAFETY: what is not filled in is zero, which is a number, too.
     let info = unsafe {
@@ -98,7 +98,8 @@ pub fn machine_memory() -> Option<u64> {
     };
     // These have other widths on other machines.
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
-    u64::from(info.totalram).checked_mul(u64::from(info.mem_unit))
+    let bytes = |units| u64::from(units).checked_mul(u64::from(info.mem_unit));
+    Some((bytes(info.totalram)?, bytes(info.freeram)?))
 }
 
 /// A thread of [`with_threads`]: what it does, and its number.

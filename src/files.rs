@@ -19,7 +19,7 @@ use crate::entry::{machine_memory, process, read_entries};
 use crate::error::{Cause, errno, is_interrupted};
 use crate::format::compression::{self, Decompressor};
 use crate::format::pages::Source;
-use crate::format::text::{LONGEST, number};
+use crate::format::text::{LONGEST, behind, lines, number, words};
 use crate::large::{self, Large};
 
 /// Read at once: most files end here.
@@ -278,12 +278,28 @@ pub fn module_limit() -> u64 {
     })
 }
 
-/// [`compression::LIMIT`], or a quarter of the machine's memory where that is less.
+/// The least limit: what the kernel says is available on a small machine is cautious.
+const LEAST: u64 = 2 << 20;
+
+/// [`compression::LIMIT`], or a quarter of the machine's memory where that is less, or half of
+/// what is left of it: the kernel takes as much for its own copy, and who takes more than
+/// there is gets killed.
 fn default_limit() -> u64 {
     if !compression::Kind::ANY_IS_KNOWN {
         return compression::LIMIT;
     }
-    machine_memory().map_or(compression::LIMIT, |memory| compression::LIMIT.min(memory / 4))
+    let Some((all, free)) = machine_memory() else { return compression::LIMIT };
+    let limit = compression::LIMIT.min(all / 4);
+    // What caches hold is not free and can be had.
+    let left = if free / 2 < limit { available() } else { None };
+    left.map_or(limit, |left| limit.min(left / 2).max(LEAST))
+}
+
+/// How many bytes of memory can be had, as the kernel estimates in `/proc/meminfo`, proc(5).
+fn available() -> Option<u64> {
+    let text = read(Path::new("/proc/meminfo")).ok()?;
+    let value = behind(&text, b"MemAvailable:")?;
+    number(words(lines(value).next()?).next()?, 10)?.checked_mul(1024)
 }
 
 /// The uncompressed content of the module file `path`.
@@ -306,7 +322,7 @@ pub fn decompressed(
     content: &[u8],
     limit: u64,
 ) -> Result<Large<u8>, compression::Failure> {
-    Decompressor::default().into_output(kind, content, limit).map(Large)
+    Decompressor::default().into_output(kind, content, limit)
 }
 
 #[cfg(test)]

@@ -154,6 +154,18 @@ need_qemu() {
     esac
 }
 
+# Prints the path of the library with which User-mode Linux runs on processors with more state
+# than it knows of.
+large_state() {
+    local library=$cache/xstate.so source=$top/scripts/lib/xstate.c
+    if [ ! "$library" -nt "$source" ]; then
+        need gcc libc6-dev
+        gcc -shared -fPIC -O2 -o "$library.$BASHPID" "$source" -ldl || return
+        mv "$library.$BASHPID" "$library"
+    fi
+    echo "$library"
+}
+
 # boot KERNEL DIR INITRAMFS SECONDS COMMAND_LINE [QEMU_OPTION...] prints the
 # console; what the guest says there is its only result. $MEMORY: its MiB.
 boot() {
@@ -166,8 +178,12 @@ boot() {
     if [ "$kernel" = uml ]; then
         # Not where chance would have it: its table of pages reaches from its program's end
         # to wherever the heap is, and takes up to a third of 32 MiB.
+        local preload=
+        if grep -qw amx_tile /proc/cpuinfo; then
+            preload=$(large_state) || return
+        fi
         # shellcheck disable=SC2086 # a kernel command line is words
-        timeout -k 5 "$seconds" setarch -R "$dir/kernel" mem="${memory}M" ${initramfs:+"initrd=$initramfs"} \
+        timeout -k 5 "$seconds" env ${preload:+"LD_PRELOAD=$preload"} setarch -R "$dir/kernel" mem="${memory}M" ${initramfs:+"initrd=$initramfs"} \
             con=null con0=fd:0,fd:1 $cmdline </dev/null
     else
         # KVM is not to be relied on where this runs inside a virtual machine.

@@ -58,7 +58,8 @@ fn run(args: &Args, log: &Log) -> Status {
             Status::Success
         }
         Err(failure) => {
-            let name = reason::name(path).ok().flatten().unwrap_or(name);
+            // What the kernel never saw, it has no words for.
+            let name = failure.errno().and_then(|_| reason::name(path).ok()?).unwrap_or(name);
             let words = kernel.log_since_mark(name.as_bytes(), None);
             let modules = ModuleDir::new(&Root::system(), &release().unwrap_or_default());
             let error = explain(path, &failure, &words);

@@ -16,7 +16,7 @@ mod zstd;
 
 use std::fmt;
 
-use crate::large;
+use crate::large::{self, Large};
 
 #[cfg(feature = "zstd")]
 use self::zstd::Unzstd;
@@ -163,10 +163,16 @@ impl Decompressor {
     }
 
     /// The same, and no more files after that.
-    pub fn into_output(mut self, kind: Kind, input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
-        let length = self.decompress(kind, input, limit)?.len();
-        self.output.truncate(length);
-        Ok(self.output)
+    pub fn into_output(
+        mut self,
+        kind: Kind,
+        input: &[u8],
+        limit: u64,
+    ) -> Result<Large<u8>, Failure> {
+        let length = self.decompress(kind, input, limit).map(<[u8]>::len);
+        let mut output = Large(self.output);
+        output.0.truncate(length?);
+        Ok(output)
     }
 }
 
@@ -181,7 +187,9 @@ mod tests {
     use super::*;
 
     fn unpack(input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
-        Decompressor::default().into_output(Kind::of(input), input, limit)
+        Decompressor::default()
+            .into_output(Kind::of(input), input, limit)
+            .map(|output| output.to_vec())
     }
 
     #[test]

@@ -223,7 +223,9 @@ mod tests {
     }
 
     fn limited(input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
-        Decompressor::default().into_output(Kind::of(input), input, limit)
+        Decompressor::default()
+            .into_output(Kind::of(input), input, limit)
+            .map(|output| output.to_vec())
     }
 
     #[test]
