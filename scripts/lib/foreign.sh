@@ -4,21 +4,22 @@
 # setup.sh and kernels.sh.
 
 # unpacked ARCH [--alone] PACKAGE... prints a folder with these packages, and with all
-# that they depend on unless --alone. It is kept in the cache and stays as it is.
+# that they depend on unless --alone. It is kept in the cache and stays as it is. $suite:
+# Debian's, if it is not bookworm.
 unpacked() {
     local arch=$1 deep=yes dir tmp deb
     # private_apt's: what it calls itself in a message, and where it puts its answers
     local name=$1 options=(-o APT::Sandbox::User=root) update
     shift
     [ "$1" != --alone ] || { deep=no && shift; }
-    dir=$cache/unpacked-bookworm-$arch
+    dir=$cache/unpacked-${suite:-bookworm}-$arch
     dir+=$(printf -- '-%s' "$@")
     if [ ! -d "$dir" ]; then
         if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
             die "Debian's packages are needed, and so apt-get and dpkg-deb: $*"
         fi
         echo "fetching for $arch: $*" >&2
-        private_apt bookworm
+        private_apt "${suite:-bookworm}"
         $update
         mkdir -p "$cache"
         tmp=$(mktemp -d "$cache/tmp.XXXXXX")
