@@ -1,6 +1,7 @@
 # A driver that makes the kernel oops takes along the process that inserts it: that one is
 # told as a failure, with the kernel's words, and all else goes on.
 # kernels: 6.1 6.1-arm64 6.1-armmp
+# modules: 8021q vfat minix mac-roman mac-greek isofs overlay xt_LOG xt_mark
 # built: oopses_1 oopses_2 oopses_3 oopses_4 oopses_5 oopses_6 oopses_7 needs_oopses slow_4 slow_5
 # tools: unload-all
 # loader: nanomod
@@ -21,17 +22,24 @@ unload slow_4
 
 number=0
 for how in "nanomod coldplug --timeout 20 --wait-for /dev/null" "nanomod coldplug -j 1 --timeout 20" \
-    "modprobe -a -j 4"; do
-    case $how in modprobe*) has jobs || continue ;; esac
+    "modprobe -a -j 16"; do
+    many=
+    case $how in
+    modprobe*)
+        has jobs || continue
+        many="8021q vfat minix mac_roman mac_greek isofs overlay xt_LOG xt_mark"
+        ;;
+    esac
     number=$((number + 1))
     start
     # shellcheck disable=SC2086 # words
-    expect 1 "$how" ending 20 /sbin/$how oopses_$number slow_4 slow_5
+    expect 1 "$how" ending 20 /sbin/$how oopses_$number slow_4 slow_5 $many
     check "ends soon" within 15
     check "says what happened" says "could not insert 'oopses_$number'.*the kernel killed the worker"
     check "in the kernel's words" says "$words"
-    check "the others are there" loaded slow_4 slow_5
-    unload slow_4 slow_5
+    # shellcheck disable=SC2086 # words
+    check "the others are there" loaded slow_4 slow_5 $many
+    unload-all >still
 done
 
 echo oopses_4 >/etc/modules-load.d/test.conf
