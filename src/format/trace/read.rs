@@ -8,6 +8,9 @@ use crate::collect::Collect;
 use crate::format::json::Json;
 use crate::name::ModuleName;
 
+/// More modules than a kernel has. Each looks for others among all.
+const MODULES: usize = 8192;
+
 /// What a number counts for at most: 12 days, 1 TiB. Sums of such stay within 64 bits.
 const MOST: i64 = 1 << 40;
 
@@ -49,6 +52,9 @@ impl Trace {
                 !own
             });
             modules.push(module);
+            if modules.len() > MODULES {
+                return Err(format!("it has more than {MODULES} modules"));
+            }
         }
         Ok(Self {
             command: string(other, "command"),
