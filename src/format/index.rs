@@ -36,7 +36,8 @@ const OFFSET: u32 = 0x0FFF_FFFF;
 /// Longer than any key, and so no trie is deeper: only one that loops gets there.
 const KEY: usize = 4096;
 
-/// How much longer what an index holds may be than the index. Of real ones that is 3.
+/// How much longer what an index holds may be than the index, where keys share what they begin
+/// with.
 const EXPANSION: u64 = 64;
 
 /// A module index. Keys have one value in `modules.dep.bin`, any number in

@@ -109,3 +109,20 @@ fn number(json: &Json, key: &str) -> u64 {
 fn size(json: &Json, key: &str) -> usize {
     usize::try_from(number(json, key)).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_of_too_many_modules_is_refused() {
+        let of = |count: usize| {
+            let event = r#"{"ph":"i","name":"a","args":{"result":""}}"#;
+            let events = vec![event; count].join(",");
+            let other = r#""otherData":{"program":"nanomod 1"}"#;
+            Trace::read(format!(r#"{{"traceEvents":[{events}],{other}}}"#).as_bytes())
+        };
+        assert_eq!(of(MODULES).unwrap().modules.len(), MODULES);
+        assert!(of(MODULES + 1).unwrap_err().ends_with("more than 8192 modules"));
+    }
+}
