@@ -16,6 +16,9 @@ mod entry;
 mod error;
 mod files;
 mod format;
+#[cfg(all(test, feature = "full"))]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;
 mod kernel;
 mod large;
 mod moddir;

@@ -167,17 +167,25 @@ pub fn bracket(expression: &[u8], c: u8) -> Option<(bool, &[u8])> {
     }
 }
 
+/// More than any bracket has: one that does not close so soon is plain. It is looked at again
+/// for each character of a text.
+const ELEMENTS: usize = 256;
+
+/// Room for the name of a class and what closes it.
+const CLASS: usize = 32;
+
 /// Reads the list of a bracket expression, from behind its `[` or `[!`: whether it
 /// holds `c`, and what follows its `]`; `None` where it never closes.
 pub fn held(list: &[u8], c: u8) -> Option<(bool, &[u8])> {
     let mut rest = list;
     let mut matched = false;
     let mut first = true;
-    loop {
+    for _ in 0..ELEMENTS {
         let low = match rest {
             [b']', rest @ ..] if !first => return Some((matched, rest)),
             [b'[', b':', class @ ..] => {
-                let end = class.windows(2).position(|w| w == b":]")?;
+                let near = class.get(..CLASS).unwrap_or(class);
+                let end = near.windows(2).position(|w| w == b":]")?;
                 let (name, after) = class.split_at_checked(end)?;
                 matched |= in_class(name, c);
                 rest = after.get(2..)?;
@@ -208,6 +216,7 @@ pub fn held(list: &[u8], c: u8) -> Option<(bool, &[u8])> {
         };
         matched |= (low..=high).contains(&c);
     }
+    None
 }
 
 /// Whether `c` is in the POSIX class `name` (`[:alpha:]` and its kin).
@@ -273,6 +282,14 @@ mod tests {
         assert_eq!(fold_alias(b"a]b"), None);
         assert_eq!(fold_alias(b"a[b"), None);
         assert_eq!(fold_alias(b"").unwrap(), b"");
+    }
+
+    #[test]
+    fn a_bracket_that_does_not_close_soon_is_plain() {
+        let of = |count: usize| [b"[", "a".repeat(count).as_bytes(), b"]"].concat();
+        assert!(glob(&of(255), b"a") && !glob(&of(256), b"a") && glob(&of(256), &of(256)));
+        let class = format!("[[:{}:]]", "x".repeat(40));
+        assert!(glob(class.as_bytes(), b"[:]"), "not a class, but a list behind a plain one");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use super::Config;
 use super::written::{List, NO_NAME, Place, items, unquoted};
+use crate::collect::Collect;
 use crate::name::fold_alias;
 
 /// Who says what is said here.
@@ -74,12 +75,12 @@ pub fn parse(config: &mut Config, line: &[u8]) {
 /// (`blacklisted` in `kernel/module/main.c`).
 fn tell_exactly(config: &mut Config, list: &[u8], place: Place<'_>) {
     for written in list.split(|&c| c == b',').filter(|written| !written.is_empty()) {
-        for meant in items(written, b"") {
-            if let Some(meant) = fold_alias(&meant).filter(|meant| meant != written) {
-                let meant = String::from_utf8_lossy(&meant);
-                let what = format!("the kernel compares byte for byte: write {meant} for");
-                config.errors.push(place.tell(&what, written));
-            }
+        let meant = items(written, b"");
+        let meant = meant.iter().filter_map(|name| fold_alias(name)).vec().join(&b',');
+        if !meant.is_empty() && meant != written {
+            let meant = String::from_utf8_lossy(&meant);
+            let what = format!("the kernel compares byte for byte: write {meant} for");
+            config.errors.push(place.tell(&what, written));
         }
     }
 }
@@ -137,7 +138,6 @@ fn option<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::Collect;
     use crate::name::ModuleName;
 
     fn config(line: &str) -> Config {
@@ -224,6 +224,11 @@ mod tests {
                 "module_blacklist=snd-hda",
                 &["snd_hda"],
                 &["the kernel compares byte for byte: write snd_hda for 'snd-hda'"],
+            ),
+            (
+                "\"module_blacklist=a-b c\"",
+                &["a_b", "c"],
+                &["the kernel compares byte for byte: write a_b,c for 'a-b c'"],
             ),
             (
                 "module_blacklist=/x/b.ko",

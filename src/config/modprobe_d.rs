@@ -104,7 +104,7 @@ fn directive(config: &mut Config, place: Place<'_>, word: &[u8], rest: &[u8]) ->
     if word == Word::Alias {
         let pattern = fold_alias(unquoted(key))?;
         let modules = config.names(words(text).next()?, b"", place);
-        modules.first()?;
+        few(&modules)?;
         for module in modules {
             config.aliases.push((pattern.clone(), ModuleName::new(&module)));
         }
@@ -113,7 +113,7 @@ fn directive(config: &mut Config, place: Place<'_>, word: &[u8], rest: &[u8]) ->
     let told = config.errors.len();
     let is_of_modules = matches!(word, Word::Softdep | Word::Weakdep);
     let keys = config.names(key, if is_of_modules { PATTERN } else { ALIASES }, place);
-    keys.first()?;
+    few(&keys)?;
     for key in keys {
         match word {
             Word::Options => {
@@ -141,6 +141,14 @@ fn directive(config: &mut Config, place: Place<'_>, word: &[u8], rest: &[u8]) ->
         config.errors.truncate(told);
     }
     Some(())
+}
+
+/// More than anybody writes. What stands behind the names of a line is kept for each.
+const NAMES: usize = 64;
+
+/// That there are names, and not too many.
+fn few(names: &[Vec<u8>]) -> Option<()> {
+    (1..=NAMES).contains(&names.len()).then_some(())
 }
 
 /// Reads the names behind `pre:` and `post:`; what stands before either has no
@@ -311,6 +319,15 @@ mod tests {
         );
         assert!(config.denial(&name("ok")).is_some());
         assert_eq!(config.denials.len(), 4, "all of them are shown");
+    }
+
+    #[test]
+    fn a_line_is_for_few_names() {
+        for (count, is_taken) in [(NAMES, true), (NAMES + 1, false)] {
+            let config = config(&format!("options {} a=1\n", "m,".repeat(count)));
+            assert_eq!(config.options.len(), if is_taken { count } else { 0 });
+            assert_eq!(config.errors.is_empty(), is_taken);
+        }
     }
 
     #[test]

@@ -95,14 +95,16 @@ fn in_file(path: &Path, errors: &mut Vec<Error>, all: &mut Vec<Listed>) {
 /// Where the names of `line` end, and the parameters begin: there is one name, unless commas
 /// or quotes, which no parameter begins or ends with, say that there are more.
 fn end_of_names(line: &[u8]) -> usize {
-    let mut end = 0;
+    let (mut end, mut is_behind_comma) = (0, false);
     for word in line.split_inclusive(u8::is_ascii_whitespace) {
         let text = word.trim_ascii();
         let is_sign = |c: Option<&u8>| c.is_some_and(|c| matches!(c, b',' | b'"' | b'\''));
         let is_more = (is_sign(text.first()) || is_sign(text.last())) && !text.contains(&b'=');
-        let is_behind_comma = line.get(..end).unwrap_or_default().trim_ascii_end().ends_with(b",");
-        if end > 0 && !text.is_empty() && !is_more && !is_behind_comma {
-            break;
+        if !text.is_empty() {
+            if end > 0 && !is_more && !is_behind_comma {
+                break;
+            }
+            is_behind_comma = text.ends_with(b",");
         }
         end += word.len();
     }

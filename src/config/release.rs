@@ -2,11 +2,13 @@
 //! (`regex(7)`) that matches anywhere in the release.
 //!
 //! The expression is followed with the set of all places in the release that have
-//! been reached, which takes no longer for a nasty expression than for another. The
-//! C library's own has the size of half a file system driver.
+//! been reached. The C library's own has the size of half a file system driver.
 //!
 //! Without backward references and collations, which no release needs. What is no
-//! expression, or means nothing for POSIX, matches nothing.
+//! expression, means nothing for POSIX, or takes more steps than [`STEPS`], as repetitions of
+//! repetitions do, matches nothing.
+
+use std::cell::Cell;
 
 use crate::collect::Collect;
 use crate::name::held;
@@ -21,12 +23,15 @@ const MOST: usize = 255;
 /// Deeper groups than anyone writes.
 const DEPTH: usize = 64;
 
+/// More steps than an expression takes that anyone writes.
+const STEPS: usize = 4096;
+
 /// Whether `pattern` means the kernel `release`.
 pub fn matches(pattern: &[u8], release: &[u8]) -> bool {
     if pattern == b"*" {
         return true;
     }
-    let matcher = Matcher { release };
+    let matcher = Matcher { release, left: Cell::new(STEPS) };
     match matcher.alternatives(pattern, &vec![true; release.len() + 1], 0) {
         Some((places, [])) => places.contains(&true),
         _ => false,
@@ -35,6 +40,8 @@ pub fn matches(pattern: &[u8], release: &[u8]) -> bool {
 
 struct Matcher<'a> {
     release: &'a [u8],
+    /// How many steps there may still be.
+    left: Cell<usize>,
 }
 
 /// What follows each part of an expression: where it may lead, and the rest of the
@@ -101,6 +108,7 @@ impl Matcher<'_> {
         from: &Places,
         depth: usize,
     ) -> Option<(Places, &'p [u8])> {
+        self.left.set(self.left.get().checked_sub(1)?);
         let end = self.release.len();
         let only = |at: usize| from.iter().enumerate().map(|(i, &b)| b && i == at).vec();
         Some(match pattern {
@@ -169,6 +177,12 @@ mod tests {
     use super::matches;
 
     #[test]
+    fn repetitions_of_repetitions_end() {
+        let nested = format!("{}6{}", "(".repeat(60), "{255})".repeat(60));
+        assert!(!matches(nested.as_bytes(), b"6.1"));
+    }
+
+    #[test]
     fn expressions_are_those_of_regcomp() {
         // Each row was asked of glibc's regcomp(3) and regexec(3).
         for (pattern, release, is_match) in [
@@ -189,6 +203,7 @@ mod tests {
             ("^.{3}$", "6.1", true),
             ("^.{4,}$", "6.1", false),
             ("(a*)*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac", false),
+            ("^(.{0,50}){80}$", "6.1", true),
             ("x?", "6.1", true),
             ("(", "6.1", false),
             ("[", "6.1", false),

@@ -93,6 +93,9 @@ const REGISTER: u8 = 13;
 /// and an index holds 4,096. Of a table without NULs not all is taken for each name.
 const SYMBOL: usize = 4200;
 
+/// More than any section's name takes that matters: the same.
+const NAME: usize = 64;
+
 /// What a record of `__versions` takes.
 const VERSION: usize = 64;
 
@@ -179,7 +182,7 @@ impl<'a> ModuleElf<'a> {
         )
         .map_err(|_| no_table(&header))
         .map(Large)?;
-        let names = sections.get(usize::from(header.e_shstrndx));
+        let names = names_of_all(&sections, &header);
         let section_names = names.and_then(|names| content(image, names)).ok_or(NO_NAMES)?;
         let machine = header.e_machine;
         Ok(Self { image, context, machine, sections, section_names, is_whole: true })
@@ -208,7 +211,7 @@ impl<'a> ModuleElf<'a> {
         let sections = SectionHeader::parse(file.buffer(), table.start, count, context)
             .map_err(|_| no_table(&header))
             .map(Large)?;
-        let names = sections.get(usize::from(header.e_shstrndx));
+        let names = names_of_all(&sections, &header);
         let names = names.and_then(|names| file.part(names.sh_offset, names.sh_size));
         Ok((header.e_machine, context, sections, names.ok_or(NO_NAMES)?))
     }
@@ -220,8 +223,17 @@ impl<'a> ModuleElf<'a> {
         let section_names = file.buffer().get(names.clone()).unwrap_or_default();
         sections.0.retain(|section| wanted.contains(&name(section_names, section)));
 
-        // Neighbours are read together.
         let is_there = |section: &&SectionHeader| section.sh_type != SHT_NOBITS;
+        // Read together with what is beyond the end, all the others would be read one by one,
+        // and may have the same bytes.
+        let is_beyond = |section: &&SectionHeader| {
+            let end = section.sh_offset.checked_add(section.sh_size);
+            end.is_none_or(|end| end > file.len())
+        };
+        if let Some(section) = sections.iter().filter(is_there).find(is_beyond) {
+            return Err(not_there(name(section_names, section), section));
+        }
+        // Neighbours are read together.
         let mut ranges: Vec<(u64, u64)> = sections
             .iter()
             .filter(is_there)
@@ -293,21 +305,30 @@ impl<'a> ModuleElf<'a> {
     }
 
     /// Calls `each` with all that the kernel may take for the module's name, until it has
-    /// enough.
-    pub fn names(&self, each: &mut dyn FnMut(&'a [u8]) -> bool) -> bool {
+    /// enough. An error where these sections take more than the file has: thousands may lie
+    /// upon one another.
+    pub fn names(&self, each: &mut dyn FnMut(&'a [u8]) -> bool) -> Result<(), String> {
         let at = if self.is_64() { 24 } else { 12 };
+        let mut left = self.image.len();
         // There may be several sections of a name, of which the kernel takes one.
-        self.sections.iter().any(|section| {
-            let bytes = content(self.image, section).unwrap_or_default();
-            match name(self.section_names, section) {
-                RECORD => {
-                    let mut known = strings(bytes).chain(strings(bytes.get(at..).unwrap_or(&[])));
-                    known.any(|name| !name.is_empty() && each(name))
-                }
-                MODINFO => entries(bytes).any(|(key, name)| key == b"name" && each(name)),
-                _ => false,
+        for section in self.sections.iter() {
+            let name = name(self.section_names, section);
+            if !matches!(name, RECORD | MODINFO) {
+                continue;
             }
-        })
+            let bytes = content(self.image, section).unwrap_or_default();
+            left = left.checked_sub(bytes.len()).ok_or("its sections lie upon one another")?;
+            let has_enough = if name == MODINFO {
+                entries(bytes).any(|(key, name)| key == b"name" && each(name))
+            } else {
+                let mut known = strings(bytes).chain(strings(bytes.get(at..).unwrap_or(&[])));
+                known.any(|name| !name.is_empty() && each(name))
+            };
+            if has_enough {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The first value of `key`.
@@ -459,6 +480,7 @@ impl<'a> ModuleElf<'a> {
 /// The section's name, where `names` holds those of all.
 fn name<'n>(names: &'n [u8], section: &SectionHeader) -> &'n [u8] {
     let name = names.get(section.sh_name..).unwrap_or_default();
+    let name = name.get(..NAME).unwrap_or(name);
     name.split(|&c| c == 0).next().unwrap_or_default()
 }
 
@@ -467,6 +489,12 @@ fn header(start: &[u8]) -> Result<(Header, Ctx), String> {
     let endianness = header.endianness().map_err(|_| "unknown ELF byte order".to_owned())?;
     let context = Ctx::new(header.container().unwrap_or_default(), endianness);
     Ok((header, context))
+}
+
+/// The section that has the names of all, if that has anything.
+fn names_of_all<'s>(sections: &'s [SectionHeader], header: &Header) -> Option<&'s SectionHeader> {
+    let section = sections.get(usize::from(header.e_shstrndx))?;
+    (section.sh_type != SHT_NOBITS).then_some(section)
 }
 
 const NO_NAMES: &str = "names of sections are not in the file";
@@ -540,6 +568,45 @@ mod tests {
         assert_eq!(module.value(b"vermagic").unwrap(), b"6.6 SMP ");
         assert_eq!(module.value(b"parm").unwrap(), b"a=b");
         assert_eq!(module.modinfo().last().unwrap(), (&b"junk"[..], &b""[..]));
+    }
+
+    /// `file` with so many more of its last section but one, `.modinfo`, each of `size` bytes.
+    fn crowded(mut file: Vec<u8>, count: u16, size: u64) -> Vec<u8> {
+        let at = file.len() - 128;
+        let mut modinfo = file[at..at + 64].to_vec();
+        modinfo[32..40].copy_from_slice(&size.to_le_bytes());
+        file.extend(modinfo.repeat(usize::from(count)));
+        file[60..62].copy_from_slice(&(3 + count).to_le_bytes());
+        file
+    }
+
+    #[test]
+    fn sections_upon_one_another_are_read_once() {
+        struct Counted(Vec<u8>, std::rc::Rc<std::cell::Cell<usize>>);
+        impl Source for Counted {
+            fn read_at(&self, block: &mut [u8], offset: u64) -> std::io::Result<usize> {
+                self.1.set(self.1.get() + block.len());
+                self.0.read_at(block, offset)
+            }
+        }
+        let sound = module(62, &b"name=x\0".repeat(1000));
+        for (size, is_there) in [(7000, true), (1 << 40, false), (u64::MAX, false)] {
+            let file = crowded(sound.clone(), 500, size);
+            let (length, read) = (file.len(), std::rc::Rc::default());
+            let mut buffer = Vec::new();
+            let counted = Counted(file.clone(), std::rc::Rc::clone(&read));
+            let mut parts = Parts::new(counted, length as u64, &mut buffer);
+            let gathered = ModuleElf::gather(&mut parts, &INDEXED);
+            assert_eq!(gathered.err().is_none(), is_there);
+            assert!(read.get() < 3 * length);
+            let mut names = 0;
+            let all = ModuleElf::parse(&file).unwrap().names(&mut |_| {
+                names += 1;
+                false
+            });
+            assert_eq!(all.is_err(), is_there, "none of the others has anything");
+            assert!(names <= length / 7);
+        }
     }
 
     #[test]

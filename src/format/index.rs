@@ -33,11 +33,12 @@ const VALUES: u32 = 0x4000_0000;
 const CHILDREN: u32 = 0x2000_0000;
 const OFFSET: u32 = 0x0FFF_FFFF;
 
-/// Deeper than any key: only a looping trie gets there.
-const DEPTH: usize = 2048;
-
-/// Longer than any key.
+/// Longer than any key, and so no trie is deeper: only one that loops gets there.
 const KEY: usize = 4096;
+
+/// How much longer what an index holds may be than the index, where keys share what they begin
+/// with.
+const EXPANSION: u64 = 64;
 
 /// A module index. Keys have one value in `modules.dep.bin`, any number in
 /// `modules.alias.bin`.
@@ -115,7 +116,8 @@ impl<S: Source> Index<S> {
 
     fn walk(&self) -> Walk<'_, S> {
         // In a sound file no byte is met twice.
-        Walk { index: self, visits: Cell::new(self.pages.len()) }
+        let length = self.pages.len();
+        Walk { index: self, visits: Cell::new(length), room: Cell::new(length * EXPANSION) }
     }
 
     /// Reads a node, whose prefix goes behind what `prefix` has.
@@ -158,13 +160,15 @@ struct Walk<'a, S> {
     index: &'a Index<S>,
     /// Bytes that may still be read before the trie must be looping.
     visits: Cell<u64>,
+    /// Bytes that may still be made of them.
+    room: Cell<u64>,
 }
 
 impl<S: Source> Walk<'_, S> {
     /// Reads a node, whose prefix goes behind what `prefix` has.
     fn node(&self, word: u32, depth: usize, prefix: &mut Vec<u8>) -> Result<Option<Node>, Damage> {
         let offset = u64::from(word & OFFSET);
-        if depth > DEPTH {
+        if depth > KEY {
             return Err(Damage { offset, what: "looping trie" });
         }
         let length = prefix.len();
@@ -213,7 +217,20 @@ impl<S: Source> Walk<'_, S> {
         if key.len() > KEY {
             return Err(Damage { offset: node.children, what: "endless key" });
         }
-        self.values(&node, value, &mut |_, value| each(key, value))?;
+        let mut is_full = false;
+        self.values(&node, value, &mut |_, value| {
+            let room = self.room.get().checked_sub((key.len() + value.len()) as u64);
+            match room {
+                Some(room) => {
+                    self.room.set(room);
+                    each(key, value);
+                }
+                None => is_full = true,
+            }
+        })?;
+        if is_full {
+            return Err(Damage { offset: node.children, what: "too much in it" });
+        }
         for c in node.first..=node.last {
             key.push(c);
             self.dump(self.index.child(&node, c)?, (key, value), each, depth + 1)?;

@@ -43,14 +43,15 @@ impl<'b, S: Source> Parts<'b, S> {
     /// Where in the buffer the `count` bytes from `offset` on are, which are read if
     /// they are not there yet; `None` where the file has fewer.
     pub fn part(&mut self, offset: u64, count: u64) -> Option<Range<usize>> {
-        let end = offset.checked_add(count)?;
+        // A claim is not trusted, neither with a sum nor with an allocation.
+        offset.checked_add(count).filter(|end| *end <= self.length)?;
         let known = self.read.iter().find_map(|(start, part)| {
-            let at = part.start + usize::try_from(offset.checked_sub(*start)?).ok()?;
+            let skipped = usize::try_from(offset.checked_sub(*start)?).ok()?;
+            let at = part.start.checked_add(skipped)?;
             let known = at..at.checked_add(usize::try_from(count).ok()?)?;
             (known.end <= part.end).then_some(known)
         });
-        // A claim is not trusted with an allocation.
-        if known.is_some() || end > self.length {
+        if known.is_some() {
             return known;
         }
         let part = self.used..self.used + usize::try_from(count).ok()?;
@@ -89,6 +90,8 @@ mod tests {
         assert_eq!(parts.buffer(), b"456701");
         assert_eq!(parts.part(9, 2), None);
         assert_eq!(parts.part(u64::MAX, 2), None);
+        // The sum of this with where the first part is in the buffer would be small.
+        assert_eq!(parts.part(u64::MAX - 3, 2), None);
         // The file is shorter than it said.
         let mut parts = Parts::new(b"0123".to_vec(), 10, &mut buffer);
         assert_eq!(parts.part(2, 4), None);

@@ -28,7 +28,7 @@ impl<'a> Guard<'a> {
         let Some(config) = self.0.filter(|_| image.starts_with(MAGIC)) else { return Ok(()) };
         let module = ModuleElf::parse(image).map_err(Failure::Content)?;
         let mut denied = Ok(());
-        module.names(&mut |name| {
+        let all = module.names(&mut |name| {
             let name = ModuleName::new(name);
             if let Some(place) = config.denial(&name) {
                 let why = format!("denied by {place}, as '{name}' is in its file");
@@ -36,6 +36,6 @@ impl<'a> Guard<'a> {
             }
             denied.is_err()
         });
-        denied
+        all.map_err(Failure::Content).and(denied)
     }
 }

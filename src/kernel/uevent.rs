@@ -103,7 +103,8 @@ impl AsFd for Uevents {
     }
 }
 
-fn parse(message: &[u8]) -> News {
+/// What `message` says.
+pub fn parse(message: &[u8]) -> News {
     let header = message.split(|&c| c == 0).next().unwrap_or_default();
     let path_of = |action: &[u8]| {
         let path = header.strip_prefix(action)?;

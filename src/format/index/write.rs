@@ -169,6 +169,26 @@ mod tests {
     }
 
     #[test]
+    fn the_deepest_trie_is_read() {
+        let key = [b'a'; KEY];
+        let work = move || {
+            let mut writer = IndexWriter::default();
+            for length in 1..=KEY {
+                writer.insert(&key[..length], &b"v"[..], 0).unwrap();
+            }
+            let file = writer.finish().unwrap();
+            let length = file.len() as u64;
+            let index = Index::open(Pages::new(file, length)).unwrap();
+            assert_eq!(index.value(&key).unwrap().unwrap(), b"v");
+            assert_eq!(index.matching(&key).unwrap().len(), 1);
+            // All of its keys are a hundred times as long.
+            assert_eq!(index.dump(&mut |_, _| {}).unwrap_err().what, "too much in it");
+        };
+        // Without optimization, a level takes some hundred bytes of stack.
+        std::thread::Builder::new().stack_size(64 << 20).spawn(work).unwrap().join().unwrap();
+    }
+
+    #[test]
     fn keys_that_no_reader_finds_are_refused() {
         let mut writer = IndexWriter::default();
         for key in [&b"\xff"[..], b"a\0b", &[b'x'; KEY + 1]] {

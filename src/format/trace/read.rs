@@ -8,6 +8,9 @@ use crate::collect::Collect;
 use crate::format::json::Json;
 use crate::name::ModuleName;
 
+/// More modules than a kernel has. Each looks for others among all.
+const MODULES: usize = 8192;
+
 /// What a number counts for at most: 12 days, 1 TiB. Sums of such stay within 64 bits.
 const MOST: i64 = 1 << 40;
 
@@ -49,6 +52,9 @@ impl Trace {
                 !own
             });
             modules.push(module);
+            if modules.len() > MODULES {
+                return Err(format!("it has more than {MODULES} modules"));
+            }
         }
         Ok(Self {
             command: string(other, "command"),
@@ -102,4 +108,21 @@ fn number(json: &Json, key: &str) -> u64 {
 
 fn size(json: &Json, key: &str) -> usize {
     usize::try_from(number(json, key)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_of_too_many_modules_is_refused() {
+        let of = |count: usize| {
+            let event = r#"{"ph":"i","name":"a","args":{"result":""}}"#;
+            let events = vec![event; count].join(",");
+            let other = r#""otherData":{"program":"nanomod 1"}"#;
+            Trace::read(format!(r#"{{"traceEvents":[{events}],{other}}}"#).as_bytes())
+        };
+        assert_eq!(of(MODULES).unwrap().modules.len(), MODULES);
+        assert!(of(MODULES + 1).unwrap_err().ends_with("more than 8192 modules"));
+    }
 }
