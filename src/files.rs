@@ -232,8 +232,11 @@ pub fn scan(
 /// Writes `content` to the file `path`, whole or not at all. What is no file, as a
 /// device, is written to as it is.
 pub fn save(path: &Path, content: &[u8]) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return write(path, OFlag::empty(), content);
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return write(path, OFlag::empty(), content),
+        // It may be a device, which is not to be replaced.
+        Err(error) if errno(&error) != Errno::ENOENT => return Err(error),
+        _ => {}
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".nanomod");

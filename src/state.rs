@@ -10,7 +10,9 @@
 //! modules. A module that is still loading counts as not there: to load it
 //! again makes the kernel wait for it.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -69,6 +71,8 @@ pub struct State {
     modules: Result<Vec<Loaded>, Errno>,
     sysfs: PathBuf,
     empty: bool,
+    /// What was asked for, is there, and could not be read.
+    unread: RefCell<Option<Error>>,
 }
 
 impl State {
@@ -79,13 +83,15 @@ impl State {
             modules: list.map(|list| lines(&list).filter_map(parse).vec()),
             sysfs: system.join("/sys/module"),
             empty: false,
+            unread: RefCell::default(),
         }
     }
 
     /// A kernel without any module, not even builtin ones: what
     /// `--show-depends` plans for.
     pub fn empty() -> Self {
-        Self { modules: Ok(Vec::new()), sysfs: PathBuf::new(), empty: true }
+        let (modules, sysfs) = (Ok(Vec::new()), PathBuf::new());
+        Self { modules, sysfs, empty: true, unread: RefCell::default() }
     }
 
     /// Whether this is [`State::empty`].
@@ -108,8 +114,37 @@ impl State {
     pub fn get(&self, name: &ModuleName) -> Option<Loaded> {
         match &self.modules {
             Ok(modules) => modules.iter().find(|module| module.name == *name).cloned(),
-            Err(_) => self.ask_sysfs(name),
+            Err(errno) => {
+                let found = self.ask_sysfs(name);
+                // Nobody can say whether it is there.
+                if found.is_none() && !self.sysfs.is_dir() {
+                    self.pass_over(Path::new(LIST), *errno);
+                }
+                found
+            }
         }
+    }
+
+    /// What could not be read since the last call, of that by which [`State::get`] answers: the
+    /// answer may be wrong then.
+    pub fn take_unread(&self) -> Option<Error> {
+        self.unread.take()
+    }
+
+    /// Keeps in mind that `path` can't be read, unless it is not there.
+    fn pass_over(&self, path: &Path, errno: Errno) {
+        // So sysfs says that a module has gone meanwhile.
+        if !matches!(errno, Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV) {
+            self.unread.replace(Some(Error::reading(path, errno)));
+        }
+    }
+
+    fn read_file(&self, path: &Path) -> Option<Vec<u8>> {
+        self.kept(path, files::read(path))
+    }
+
+    fn kept<T>(&self, path: &Path, result: io::Result<T>) -> Option<T> {
+        result.map_err(|error| self.pass_over(path, errno(&error))).ok()
     }
 
     /// Whether module `name` is loaded for good.
@@ -162,7 +197,7 @@ impl State {
         let mut path = Large::default();
         let directory = self.sysfs.as_os_str().as_bytes();
         put(&mut path.0, &[directory, b"/", name.as_bytes(), b"/initstate"]);
-        let state = files::read(Path::new(OsStr::from_bytes(&path))).ok()?;
+        let state = self.read_file(Path::new(OsStr::from_bytes(&path)))?;
         Some(match state.trim_ascii() {
             b"live" => Phase::Live,
             b"going" => Phase::Going,
@@ -172,12 +207,13 @@ impl State {
 
     fn ask_sysfs(&self, name: &ModuleName) -> Option<Loaded> {
         let directory = self.sysfs.join(OsStr::from_bytes(name.as_bytes()));
-        let read = |file: &str| files::read(&directory.join(file)).ok();
+        let read = |file: &str| self.read_file(&directory.join(file));
         let phase = self.phase(name)?;
         let mut holders = Vec::new();
         let add = &mut |name: &[u8], _| holders.push(ModuleName::new(name));
         // None, if there is no such directory.
-        let _ = files::for_each_entry(&directory.join("holders"), add);
+        let path = directory.join("holders");
+        self.kept(&path, files::for_each_entry(&path, add));
         Some(Loaded {
             name: name.clone(),
             size: read("coresize").and_then(|text| number(text.trim_ascii(), 10)).unwrap_or(0),

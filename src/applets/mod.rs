@@ -176,7 +176,10 @@ fn configuration(args: &Args, modules: &ModuleDir, log: &Log) -> Config {
 /// one of them has, as something may be undone.
 #[cfg(any(feature = "modprobe", feature = "coldplug", feature = "modinfo"))]
 fn tell_damage(modules: &ModuleDir, log: &Log) -> Status {
-    modules.take_warnings().iter().for_each(|warning| log.warning(warning));
+    // A failure does not go without a word where warnings do.
+    let is_silent = modules.is_partial() && !log.tells(Level::Warning);
+    let level = if is_silent { Level::Error } else { Level::Warning };
+    modules.take_warnings().iter().for_each(|warning| log.tell(level, warning));
     Status::failure_if(modules.is_partial())
 }
 

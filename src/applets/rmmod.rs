@@ -82,6 +82,9 @@ fn check(name: &ModuleName, modules: &ModuleDir, state: &State) -> Option<Error>
         return Some(Error::said(format!("Module {name} is builtin.")));
     }
     let Some(module) = state.get(name) else {
+        if let Some(error) = state.take_unread() {
+            return Some(error);
+        }
         if state.is_builtin(name) {
             return Some(Error::said(format!("Module {name} is builtin.")));
         }

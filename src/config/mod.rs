@@ -66,6 +66,10 @@ pub struct Config {
     pub is_partial: bool,
     /// What is understood, but odd.
     pub warnings: Vec<Error>,
+    /// The kernel command line, for who looks for something else there: at another look it may
+    /// not be readable.
+    #[cfg(feature = "coldplug")]
+    pub command_line: Vec<u8>,
 }
 
 /// Names, aliases or modaliases that should load before and after a module.
@@ -121,6 +125,10 @@ impl Config {
         let told = self.errors.len();
         if let Some(line) = find::content(&system.join("/proc/cmdline"), &mut self.errors) {
             cmdline::parse(self, &line);
+            #[cfg(feature = "coldplug")]
+            {
+                self.command_line = line;
+            }
         } else {
             self.doubt(told, true);
         }

@@ -18,7 +18,6 @@ use super::find::{Files, content};
 use super::lines::{lines, without_comment};
 use super::written::{ALIAS, items, unquoted};
 use crate::error::Error;
-use crate::files;
 use crate::root::Root;
 
 /// Where the lists lie, highest precedence first.
@@ -44,14 +43,16 @@ pub struct Listed {
     pub place: String,
 }
 
-/// All modules that lists name, in order: the command line, the files by their base
+/// All modules that lists name, in order: the kernel's `command_line`, the files by their base
 /// names, `/etc/modules`. What could not be read is told in `errors`.
-pub fn listed(system: &Root, initramfs: bool, errors: &mut Vec<Error>) -> Vec<Listed> {
+pub fn listed(
+    system: &Root,
+    command_line: &[u8],
+    initramfs: bool,
+    errors: &mut Vec<Error>,
+) -> Vec<Listed> {
     let mut all = Vec::new();
-    // That it can't be read was told: the configuration is there, too.
-    if let Ok(line) = files::read(&system.join("/proc/cmdline")) {
-        on_command_line(&line, initramfs, &mut all);
-    }
+    on_command_line(command_line, initramfs, &mut all);
     for path in Files::list(system, &DIRECTORIES, &[], errors).paths() {
         in_file(&path, errors, &mut all);
     }
@@ -124,7 +125,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        write("proc/cmdline", "quiet modules_load=a,b rd.modules-load=\"c,d\" x.modules_load=no\n");
+        let line = b"quiet modules_load=a,b rd.modules-load=\"c,d\" x.modules_load=no\n";
         write(
             "etc/modules-load.d/20.conf",
             "# no\n; no\n\n  snd-x  \nloop max_loop=8 max_part=1\n\
@@ -136,7 +137,7 @@ mod tests {
         let root = Root::new(dir.path());
         let list = |initramfs| {
             let mut errors = Vec::new();
-            let listed = listed(&root, initramfs, &mut errors);
+            let listed = listed(&root, line, initramfs, &mut errors);
             assert!(errors.is_empty());
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let line = |one: &Listed| text(&[&one.name, &b" "[..], &one.options].concat());

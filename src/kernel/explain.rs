@@ -57,8 +57,17 @@ pub fn failed(
     reason::add_for_step(error, failed, modules)
 }
 
+/// That it is not known which firmware of a module the kernel will not find.
+pub fn unknown_firmware(module: &ModuleName, firmware: &Firmware) -> Option<Error> {
+    let doing = format!("could not look for the firmware of '{module}'");
+    firmware.unknown.clone().map(|cause| Error::new(doing, cause))
+}
+
 /// That a module is in whose firmware the kernel will not find.
 pub fn no_firmware(module: &ModuleName, firmware: &Firmware) -> Option<Error> {
+    if let Some(error) = unknown_firmware(module, firmware) {
+        return Some(error);
+    }
     let names = reason::some(&firmware.missing);
     let message = format!("'{module}' is in, but firmware of it is not to be found: {names}");
     (!firmware.missing.is_empty()).then(|| Error::said(message))

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::error::Cause;
 use crate::root::Root;
 
 /// The firmware of a module, as if it had none.
@@ -10,11 +11,13 @@ pub struct Firmware {
     pub missing: Vec<String>,
     /// It is not known.
     pub has_any: bool,
+    /// Nobody asks.
+    pub unknown: Option<Cause>,
 }
 
 impl Firmware {
     /// Looks at nothing.
     pub fn of(_: &Root, _: &Path) -> Self {
-        Self { missing: Vec::new(), has_any: true }
+        Self { missing: Vec::new(), has_any: true, unknown: None }
     }
 }

@@ -7,8 +7,8 @@
 //!
 //! ```text
 //! plan ──▶ task:   u32 length, u8 what, path NUL parameters ──▶ worker
-//!      ◀── answer: u8 what, u8 kind or failure, u8 rung, u8 text's length, i32 errno or size,
-//!                  text, times ◀──
+//!      ◀── answer: u16 length, u8 what, u8 kind or failure, u8 rung, u8 text's length,
+//!                  i32 errno or size, text, times ◀──
 //! ```
 //!
 //! A worker has one task at a time, and an answer fits into one write to a pipe.
@@ -150,22 +150,17 @@ impl Worker {
         let length = u32::try_from(path.len() + params.len() + 2).unwrap_or(0);
         let parts: [&[u8]; 5] = [&length.to_le_bytes(), &[what], path, &[0], params];
         let task = Large(parts.concat());
-        let mut rest = &*task;
-        while !rest.is_empty() {
-            match write(&self.tasks, rest) {
-                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                Err(Errno::EINTR) => {}
-                Err(_) => return false,
-            }
-        }
-        true
+        write_whole(&self.tasks, &task)
     }
 
     /// Its answer, and how long what took; none where it is dead.
     pub fn answer(&self) -> Option<(Answer, Vec<Phase>)> {
         let mut answer = [0; ANSWER];
-        let length = fill(&self.answers, &mut answer, 1)?;
-        read_answer(answer.get(..length)?, self.number)
+        let read = fill(&self.answers, &mut answer, 0, 2)?;
+        let (length, _) = answer.split_first_chunk()?;
+        let length = usize::from(u16::from_le_bytes(*length));
+        fill(&self.answers, answer.get_mut(..length)?, read, length)?;
+        read_answer(answer.get(2..length)?, self.number)
     }
 }
 
@@ -207,16 +202,16 @@ fn serve(
 
 fn read_task(tasks: &OwnedFd, task: &mut Vec<u8>) -> Option<()> {
     let mut length = [0; 4];
-    fill(tasks, &mut length, 4)?;
+    fill(tasks, &mut length, 0, 4)?;
     task.clear();
     task.resize(usize::try_from(u32::from_le_bytes(length)).ok()?, 0);
     let length = task.len();
-    fill(tasks, task, length).map(|_| ())
+    fill(tasks, task, 0, length).map(|_| ())
 }
 
-/// Reads at least so many bytes; how many. None at the end.
-fn fill(from: &OwnedFd, buffer: &mut [u8], least: usize) -> Option<usize> {
-    let mut length = 0;
+/// Reads on behind the first `length` bytes until there are at least so many; how many. None
+/// at the end.
+fn fill(from: &OwnedFd, buffer: &mut [u8], mut length: usize, least: usize) -> Option<usize> {
     while length < least {
         match read(from, buffer.get_mut(length..)?) {
             Ok(0) => return None,
@@ -226,6 +221,18 @@ fn fill(from: &OwnedFd, buffer: &mut [u8], least: usize) -> Option<usize> {
         }
     }
     Some(length)
+}
+
+/// Writes all of it; whether somebody takes it.
+fn write_whole(to: &OwnedFd, mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        match write(to, rest) {
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 fn send(answers: &OwnedFd, answer: &Answer, watch: &mut Watch) {
@@ -255,9 +262,14 @@ fn send(answers: &OwnedFd, answer: &Answer, watch: &mut Watch) {
     let text = text.as_bytes();
     let text = text.get(..usize::from(u8::MAX)).unwrap_or(text);
     let number = number.to_le_bytes();
-    let mut message = Large([&head[..], &[text.len() as u8], &number, text].concat());
+    let mut message = Large([&[0, 0], &head[..], &[text.len() as u8], &number, text].concat());
     watch.put(&mut message.0);
-    if write(answers, message.get(..ANSWER).unwrap_or(&message)).is_err() {
+    message.0.truncate(ANSWER);
+    let length = (message.len() as u16).to_le_bytes();
+    if let Some(start) = message.0.first_chunk_mut() {
+        *start = length;
+    }
+    if !write_whole(answers, &message) {
         // Nobody is there any more who wants to know.
         process::exit();
     }

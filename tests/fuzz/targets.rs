@@ -1087,22 +1087,21 @@ fn release(scratch: &Scratch, input: &[u8]) {
     }
 }
 
-fn listed(scratch: &Scratch) -> Vec<modules_load::Listed> {
+fn listed(scratch: &Scratch, line: &[u8]) -> Vec<modules_load::Listed> {
     let mut errors = Vec::new();
-    let listed = modules_load::listed(&scratch.root(), true, &mut errors);
+    let listed = modules_load::listed(&scratch.root(), line, true, &mut errors);
     assert!(errors.is_empty());
     listed
 }
 
 fn lists(scratch: &Scratch, input: &[u8]) {
-    scratch.put("proc/cmdline", b"");
     scratch.put("etc/modules", b"");
     scratch.put("etc/modules-load.d/a.conf", input);
-    let modules = listed(scratch);
+    let modules = listed(scratch, b"");
     assert!(modules.iter().all(|module| !module.name.is_empty()));
     scratch.put("etc/modules-load.d/a.conf", b"");
     scratch.put("etc/modules", input);
-    let again = listed(scratch);
+    let again = listed(scratch, b"");
     assert!(again.iter().map(|module| &module.name).eq(modules.iter().map(|module| &module.name)));
     scratch.put("etc/modules", b"");
 }
@@ -1117,7 +1116,7 @@ fn command_line(scratch: &Scratch, input: &[u8]) {
     // As the kernel has it in the file, with a line feed.
     scratch.put("proc/cmdline", &[input.trim_ascii_end(), b"\n"].concat());
     assert!(Config::of_command_line(&scratch.root()).options == config.options);
-    assert!(listed(scratch).len() <= input.len());
+    assert!(listed(scratch, input).len() <= input.len());
 }
 
 /// What files are decompressed to here at most.
@@ -1139,7 +1138,11 @@ fn decompressed(kind: Kind, input: &[u8]) {
     if Kind::of(input) != kind {
         return;
     }
-    let unpack = |limit| Decompressor::default().into_output(kind, input, limit);
+    let files = |input: &[u8], limit| {
+        let output = Decompressor::default().into_output(kind, input, limit);
+        output.map(|output| output.to_vec())
+    };
+    let unpack = |limit| files(input, limit);
     match unpack(LIMIT) {
         Ok(output) => {
             let length = output.len() as u64;
@@ -1149,7 +1152,7 @@ fn decompressed(kind: Kind, input: &[u8]) {
                 assert_eq!(unpack(length - 1).unwrap_err(), Failure::TooLarge(length - 1));
             }
             // Two files one after another are both.
-            let twice = Decompressor::default().into_output(kind, &input.repeat(2), 2 * LIMIT);
+            let twice = files(&input.repeat(2), 2 * LIMIT);
             if !input.ends_with(&[0]) {
                 assert!(twice.is_ok_and(|twice| twice == output.repeat(2)));
             }

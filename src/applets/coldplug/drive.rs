@@ -105,7 +105,7 @@ impl<'a> Drive<'a> {
         let total = watch.elapsed();
         let mut status = self.gathered.status().merge(self.tell_rest(missing.is_empty()));
         status = status.merge(tell_damage(self.gathered.sources.modules, self.log));
-        let locked = self.args.has(&LOCK).then(|| self.lock());
+        let locked = self.args.has(&LOCK).then(|| self.lock(&mut status));
         if locked == Some(false) {
             status = status.merge(Status::Unlocked);
         }
@@ -125,6 +125,7 @@ impl<'a> Drive<'a> {
             failures: &self.failures,
             locked,
             status,
+            is_blind: self.gathered.is_blind,
         };
         status = report.tell(self.log, patience.timeout, wants_json(self.args, &JSON));
         if let Some(file) = self.args.value(&TRACE) {
@@ -361,7 +362,11 @@ impl<'a> Drive<'a> {
                     is_news |= self.gathered.device(&path, modaliases, true);
                 }
                 uevent::News::Removed { path } => self.gathered.forget(&path),
-                uevent::News::Lost => lost = true,
+                uevent::News::Lost => {
+                    lost = true;
+                    // What still comes is seen at the next look: the time must not be lost, too.
+                    break;
+                }
                 uevent::News::Other => {}
             }
         }
@@ -419,15 +424,16 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Has the kernel take no more modules, and tells whether it does.
-    fn lock(&self) -> bool {
+    /// Has the kernel take no more modules, and tells whether it does, or that it can't tell.
+    fn lock(&self, status: &mut Status) -> bool {
         let path = self.system.join(LOCK_FILE);
         let written = files::write(&path, OFlag::empty(), b"1\n");
         let is_locked = files::read(&path).is_ok_and(|text| text.starts_with(b"1"));
         if is_locked {
             // A report says it, too, and is to be one document.
             if !wants_json(self.args, &JSON) {
-                let _ = print(self.log, b"locked: the kernel takes no more modules\n");
+                let told = print(self.log, b"locked: the kernel takes no more modules\n");
+                *status = status.merge(told);
             }
         } else {
             let error = match written {

@@ -63,7 +63,7 @@ pub struct Gathered<'a> {
     /// Whether the devices were looked at.
     pub has_looked: bool,
     /// Whether it was told that not all devices could be looked at.
-    is_blind: bool,
+    pub is_blind: bool,
 }
 
 impl<'a> Gathered<'a> {
@@ -99,7 +99,8 @@ impl<'a> Gathered<'a> {
     /// Adds what the lists name. A list may be for other kernels, too.
     pub fn listed(&mut self, initramfs: bool) {
         let mut errors = Vec::new();
-        for line in modules_load::listed(self.system, initramfs, &mut errors) {
+        let command_line = &self.sources.config.command_line;
+        for line in modules_load::listed(self.system, command_line, initramfs, &mut errors) {
             let who = Who::List(line.place);
             if !self.wanted(&line.name, &line.options, &who, false) {
                 let error = explain::not_found(&line.name, self.sources.modules);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::applets::tell_damage;
 use crate::collect::Collect;
 use crate::devices::{self, Device};
 use crate::error::{Error, Status};
@@ -47,6 +48,8 @@ pub struct Report<'a> {
     pub locked: Option<bool>,
     /// How it ends.
     pub status: Status,
+    /// Whether it was told that not all devices could be looked at.
+    pub is_blind: bool,
 }
 
 impl Report<'_> {
@@ -57,9 +60,15 @@ impl Report<'_> {
         if !is_missing && !json && !log.tells(Level::Notice) {
             return self.status;
         }
-        let idle = self.without_driver();
+        let (idle, looked) = self.without_driver();
         let deferred = deferred(self.system);
-        let mut status = self.status;
+        // What could be read before may be unreadable now, and is missing here then.
+        let mut status = self.status.merge(tell_damage(self.sources.modules, log));
+        if let Err(error) = looked {
+            if !self.is_blind {
+                status = status.merge(log.error(error.note("devices may be missing here")));
+            }
+        }
         let mut modaliases: Vec<String> = Vec::new();
         for modalias in idle.iter().flat_map(|device| &device.modaliases) {
             let modalias = text(modalias);
@@ -67,7 +76,14 @@ impl Report<'_> {
                 modaliases.insert(place, modalias);
             }
         }
-        let lacking = self.without_firmware();
+        let firmware = self.without_firmware();
+        for (module, firmware) in &firmware {
+            if let Some(error) = explain::unknown_firmware(module, firmware) {
+                status = status.merge(log.error(error));
+            }
+        }
+        let lacking = firmware.into_iter().filter(|(_, firmware)| !firmware.missing.is_empty());
+        let lacking = lacking.vec();
         // A driver may name files of many devices: with one of them it may do.
         let none = lacking.iter().filter(|(_, firmware)| !firmware.has_any);
         let none = none.map(|(module, firmware)| match firmware.missing.as_slice() {
@@ -94,17 +110,17 @@ impl Report<'_> {
             log.tell(Level::Notice, line);
         }
         if json {
-            status = status
-                .merge(print(log, self.json(&idle, &deferred, &lacking).document().as_bytes()));
+            let report = self.json(status, &idle, &deferred, &lacking);
+            status = status.merge(print(log, report.document().as_bytes()));
         }
         status
     }
 
-    /// The devices that no driver has, and that none of this kernel's wants.
-    fn without_driver(&self) -> Vec<Device> {
+    /// The devices that no driver has, and that none of this kernel's wants, and whether all
+    /// could be looked at.
+    fn without_driver(&self) -> (Vec<Device>, Result<(), Error>) {
         let mut idle = Vec::new();
-        // What can't be read has been told.
-        let _ = devices::walk(self.system, &|_| false, &mut |device| {
+        let looked = devices::walk(self.system, &|_| false, &mut |device| {
             let is_none = |modalias: &Vec<u8>| {
                 NO_DEVICES.iter().any(|start| modalias.starts_with(start))
                     || !resolve(self.sources, modalias).is_empty()
@@ -113,21 +129,22 @@ impl Report<'_> {
                 idle.push(device);
             }
         });
-        idle
+        (idle, looked)
     }
 
-    /// The modules that are in, and of whose firmware not all is to be found.
+    /// The modules that are in, and their firmware, where not all is to be found or known.
     fn without_firmware(&self) -> Vec<(&ModuleName, Firmware)> {
         let firmware = |step: &&'_ Step| match &step.action {
             Action::Insert { path, .. } => Some(Firmware::of(self.system, path)),
             _ => None,
         };
         let all = self.inserted.iter().filter_map(|step| Some((&step.module, firmware(step)?)));
-        all.filter(|(_, firmware)| !firmware.missing.is_empty()).vec()
+        all.filter(|(_, firmware)| !firmware.missing.is_empty() || firmware.unknown.is_some()).vec()
     }
 
     fn json(
         &self,
+        status: Status,
         idle: &[Device],
         deferred: &[Vec<u8>],
         lacking: &[(&ModuleName, Firmware)],
@@ -155,7 +172,7 @@ impl Report<'_> {
         });
         let missing = self.missing.iter().map(|path| path.to_string_lossy().into_owned());
         let mut members = vec![
-            ("status", Json::Number(self.status.code().into())),
+            ("status", Json::Number(status.code().into())),
             ("inserted", number(self.inserted.len() as u64)),
             ("milliseconds", number(self.total / 1000)),
             ("failed", Json::List(failed.vec())),

@@ -75,12 +75,19 @@ impl Request<'_> {
         // Each one that goes may have been using the next: read when it is needed.
         let state = RefCell::new(None);
         let read = || State::read(&Root::system());
-        let policy = self.policy();
-        self.for_each_goal(
+        let (policy, mut is_known) = (self.policy(), true);
+        let status = self.for_each_goal(
             &|operand| self.resolved(operand),
             &mut |target| {
                 let mut state = state.borrow_mut();
-                plan::remove(self.sources, state.get_or_insert_with(read), &target, &policy)
+                let state = state.get_or_insert_with(read);
+                let goal = plan::remove(self.sources, state, &target, &policy);
+                // What is not known to be there stays, and nobody may take that for done.
+                if let Some(error) = state.take_unread() {
+                    is_known = false;
+                    self.log.error(error);
+                }
+                goal
             },
             &mut |goal| {
                 let mut state = state.borrow_mut();
@@ -91,7 +98,8 @@ impl Request<'_> {
                     _ => *state = None,
                 }
             },
-        )
+        );
+        status.merge(Status::failure_if(!is_known))
     }
 
     /// The operands that are names: all, or the first before its parameters.
