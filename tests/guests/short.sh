@@ -1,7 +1,8 @@
 # Less and less memory, from 24 MiB down: what is left is taken by a file in memory. Everything
 # works while there are 8; below that, what does not work says so, and nothing hangs. With
 # memory again, all works.
-# kernels: uml 6.1 6.1-arm64
+# kernels: uml 6.1-arm64
+# tiers: full tiny
 # modules: 8021q vfat minix
 # tree xz: isofs
 # tools: unload-all

@@ -2,7 +2,8 @@
 # that are written while hardware and names are looked up. Nothing hangs, nothing ends by a
 # signal, each failure is told, and at the end all goes in and out as ever. `scripts/guest
 # --long` makes it ten minutes of each.
-# kernels: uml 6.1 6.1-arm64
+# kernels: uml 6.1-arm64
+# tiers: full
 # modules: 8021q vfat xt_LOG minix mac-roman overlay isofs
 # tools: unload-all
 # loader: nanomod
