@@ -12,7 +12,7 @@ fn pieces_are_nobody_elses() {
     let work = |thread: usize| {
         let mut pieces = Vec::new();
         // It takes a thousand times as long.
-        for round in 0..if cfg!(miri) { 24 } else { 400 } {
+        for round in 0..if cfg!(miri) { 10 } else { 400 } {
             let size = [1, 16, 17, 100, 4096, LARGEST, LARGEST + 1, 300_000][round % 8];
             let mark = (thread * 31 + round) as u8;
             // SAFETY: a size that is not 0.
