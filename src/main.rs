@@ -23,6 +23,7 @@ mod kernel;
 mod large;
 mod moddir;
 mod name;
+mod numbers;
 mod output;
 mod plan;
 mod resolve;

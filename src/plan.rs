@@ -7,7 +7,6 @@
 
 pub mod graph;
 mod insert;
-pub mod numbers;
 mod remove;
 
 pub use insert::insert;

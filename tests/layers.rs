@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top to bottom.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["main"],
     &["cli", "applets"],
     // What has effects: on the kernel, on the streams.
@@ -29,6 +29,7 @@ const LAYERS: [&[&str]; 12] = [
     // Above the formats, which never open a file.
     &["files"],
     &["format"],
+    &["numbers"],
     &["name"],
     &["error", "root", "collect", "large"],
 ];
@@ -43,7 +44,7 @@ const APART: [(&str, &[&str], &[&str]); 1] =
 const STRANGERS: &str = "applets";
 
 /// Values in, values out: these never reach for the machine.
-const PURE: [&str; 4] = ["plan", "resolve", "format", "name"];
+const PURE: [&str; 5] = ["plan", "resolve", "format", "numbers", "name"];
 const EFFECTS: [&str; 7] =
     ["File::open", "OpenOptions", "fs::read", "fs::write", "nix::", "process::", "env::"];
 

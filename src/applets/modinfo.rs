@@ -26,6 +26,7 @@ use crate::kernel::linux;
 use crate::large::Large;
 use crate::moddir::{ModuleDir, stem};
 use crate::name::ModuleName;
+use crate::numbers::Numbers;
 use crate::output::{Level, Log, print};
 use crate::resolve::{Sources, resolve};
 
@@ -290,11 +291,18 @@ impl<'a> Printer<'a> {
     /// An object with an array for each field, as fields may come several times.
     fn object(&self, all: &[Field<'_>]) -> Json {
         let mut members: Vec<(Vec<u8>, Vec<Json>)> = Vec::new();
-        let mut add =
-            |key: &[u8], value: &[u8]| match members.iter_mut().find(|(other, _)| other == key) {
-                Some((_, values)) => values.push(Json::text(value)),
-                None => members.push((key.to_vec(), vec![Json::text(value)])),
-            };
+        let mut numbers = Numbers::default();
+        let mut add = |key: &[u8], value: &[u8]| {
+            let is_it = |at: usize| members.get(at).is_some_and(|(other, _)| other == key);
+            let number = numbers.find(key, &is_it).unwrap_or(members.len());
+            if number == members.len() {
+                numbers.add(key, number);
+                members.push((key.to_vec(), Vec::new()));
+            }
+            if let Some((_, values)) = members.get_mut(number) {
+                values.push(Json::text(value));
+            }
+        };
         let is_wanted = |key: &[u8]| self.only.as_deref().is_none_or(|only| only == key);
         for field in all.iter().filter(|field| field.key != b"parm" && field.key != b"parmtype") {
             if is_wanted(field.key) {

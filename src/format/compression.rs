@@ -233,6 +233,38 @@ mod tests {
         assert_eq!(odd.unwrap_err(), Failure::Damaged(Kind::Xz, BEHIND));
     }
 
+    /// 64 KiB of zeros as each tool writes them.
+    #[cfg(all(feature = "gzip", feature = "xz", feature = "zstd"))]
+    const ZEROS: [&[u8]; 3] = [
+        b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xed\xc1\x01\x01\0\0\0\x80\x90\xfe\xaf\xee\x08\x0a\0\0\
+          \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+          \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x6a\xeb\x8e\x97\xd7\0\0\x01\0",
+        b"\xfd\x37\x7a\x58\x5a\0\0\x01\x69\x22\xde\x36\x02\0\x21\x01\x1c\0\0\0\x10\xcf\x58\xcc\
+          \xe0\xff\xff\0\x4c\x5d\0\0\x6f\xfd\xff\xff\xa3\xb7\xff\x47\x3e\x48\x15\x72\x39\x61\
+          \x51\xb8\x92\x28\xe6\xa3\x86\x07\xf9\xee\xe4\x1e\x82\xd3\x2f\xc5\x3a\x3c\x01\x4b\xb1\
+          \x7e\xc9\x8a\x8a\x4d\x2f\xa3\x0d\xd9\x7f\xa6\xe3\x8c\x23\x11\x53\xe0\x59\x18\xc5\x75\
+          \x8a\xe2\x77\xf8\xb6\x94\x7f\x0c\x6a\xc0\xde\x74\x49\x64\x5c\x9e\x3a\xd1\0\0\xeb\x8e\
+          \x97\xd7\0\x01\x64\x80\x80\x04\0\0\xe4\x37\x86\x0b\x3e\x30\x0d\x8b\x02\0\0\0\0\x01\
+          \x59\x5a",
+        b"\x28\xb5\x2f\xfd\0\x58\x55\0\0\x10\0\0\x01\0\xfb\x7f\x1d\x60\x01",
+    ];
+
+    #[cfg(all(feature = "gzip", feature = "xz", feature = "zstd"))]
+    #[test]
+    fn no_more_memory_is_taken_than_the_limit() {
+        for zeros in ZEROS {
+            let kind = Kind::of(zeros);
+            assert_eq!(unpack(zeros, 65536).unwrap(), [0; 65536]);
+            for limit in [1, 100, 1000, 30_000, 65535] {
+                let mut decompressor = Decompressor::default();
+                let failure = decompressor.decompress(kind, zeros, limit).unwrap_err();
+                assert_eq!(failure, Failure::TooLarge(limit));
+                let taken = decompressor.output.capacity() as u64;
+                assert!(taken <= limit + 1, "{}: {taken} bytes", kind.name());
+            }
+        }
+    }
+
     #[test]
     fn no_truncation_or_flip_panics() {
         let zstd = b"\x28\xb5\x2f\xfd\x24\x04\x21\x00\x00abcd\x00\x00\x00\x00".to_vec();

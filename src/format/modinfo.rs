@@ -6,6 +6,7 @@ use std::slice;
 use super::signature::{Signer, hexadecimal, signature};
 use super::text::put;
 use crate::large::Large;
+use crate::numbers::Numbers;
 
 /// A key and its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,7 @@ impl Parameter<'_> {
 /// first: the compiler puts them into the file from last to first.
 pub fn parameters<'a>(fields: &[Field<'a>]) -> Large<Parameter<'a>> {
     let mut all: Large<Parameter<'a>> = Large::default();
+    let mut numbers = Numbers::default();
     for field in fields {
         let is_kind = match field.key {
             b"parm" => false,
@@ -112,10 +114,14 @@ pub fn parameters<'a>(fields: &[Field<'a>]) -> Large<Parameter<'a>> {
         let Some(colon) = field.value.iter().position(|&c| c == b':') else { continue };
         let (name, text) = (field.value.get(..colon), field.value.get(colon + 1..));
         let name = name.unwrap_or_default();
-        if all.iter().all(|parameter| parameter.name != name) {
+        let is_it =
+            |at: usize| all.get(at).is_some_and(|parameter: &Parameter<'_>| parameter.name == name);
+        let number = numbers.find(name, &is_it).unwrap_or(all.len());
+        if number == all.len() {
+            numbers.add(name, number);
             all.0.push(Parameter { name, description: None, kind: None });
         }
-        if let Some(parameter) = all.0.iter_mut().find(|parameter| parameter.name == name) {
+        if let Some(parameter) = all.0.get_mut(number) {
             *(if is_kind { &mut parameter.kind } else { &mut parameter.description }) = text;
         }
     }
@@ -127,12 +133,12 @@ pub fn parameters<'a>(fields: &[Field<'a>]) -> Large<Parameter<'a>> {
 mod tests {
     use super::*;
 
+    fn field<'a>(key: &'a str, value: &'a str) -> Field<'a> {
+        Field { key: key.as_bytes(), value: value.as_bytes() }
+    }
+
     #[test]
     fn parameters_have_their_types_and_stand_in_source_order() {
-        let field = |key: &'static str, value: &'static str| Field {
-            key: key.as_bytes(),
-            value: value.as_bytes(),
-        };
         let fields = [
             field("parm", "b:second"),
             field("parmtype", "b:int"),
@@ -151,5 +157,16 @@ mod tests {
         };
         assert_eq!(shown(false), ["a:first: of all", "c:bool", "b:second (int)"]);
         assert_eq!(shown(true), ["a:first: of all", "c: (bool)", "b:second (int)"]);
+    }
+
+    /// It would take minutes if each were looked for among all.
+    #[test]
+    fn a_hundred_thousand_parameters_are_each_found() {
+        let texts: Vec<String> = (0..100_000).map(|number| format!("p{number}:int")).collect();
+        let kinds = texts.iter().map(|text| field("parmtype", text));
+        let fields: Vec<_> = kinds.chain(texts.iter().map(|text| field("parm", text))).collect();
+        let parameters = parameters(&fields);
+        assert_eq!(parameters.len(), texts.len());
+        assert!(parameters.iter().all(|one| one.kind.is_some() && one.description == one.kind));
     }
 }

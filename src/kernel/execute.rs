@@ -16,7 +16,7 @@ use crate::error::Cause;
 use crate::format::text::{CMDLINE_OPTS, behind, replace};
 use crate::format::trace::{Phase, PhaseKind};
 use crate::name::ModuleName;
-use crate::plan::numbers::Numbers;
+use crate::numbers::Numbers;
 use crate::plan::{Action, Origin, Step};
 
 /// What happens while a plan is executed.

@@ -11,12 +11,12 @@
 
 use std::rc::Rc;
 
-use super::numbers::Numbers;
 use super::{Action, Origin, Step};
 use crate::collect::Collect;
 use crate::format::text::{dependency, words};
 use crate::large::Large;
 use crate::name::{ModuleName, unfolded};
+use crate::numbers::Numbers;
 use crate::resolve::{Sources, resolve};
 
 /// How often a step is tried once more: a driver that shows a device and fails would be

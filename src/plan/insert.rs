@@ -7,11 +7,11 @@
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 
-use super::numbers::Numbers;
 use super::{Action, Goal, Origin, Policy, SOFTDEP_DEPTH, Step, Verdict};
 use crate::format::text::dependency;
 use crate::large::Large;
 use crate::name::{ModuleName, unfolded};
+use crate::numbers::Numbers;
 use crate::resolve::{Sources, Target, resolve};
 use crate::state::State;
 

@@ -23,8 +23,7 @@ const NO_SUCH_OPTIONS: Failure =
 pub struct Unxz;
 
 impl Unxz {
-    /// Fills `output` with what is in `input`, up to `most` bytes or a little more; how
-    /// many they are.
+    /// Fills `output` with what is in `input`, up to `most` bytes; how many they are.
     pub fn decompress(
         &mut self,
         input: &[u8],
@@ -67,7 +66,7 @@ impl Unxz {
         let mut stream = stream.map_err(|_| Failure::NoMemory)?;
         loop {
             if output.len() == output.capacity() {
-                grow(output, (output.len() * 2).max(input.len() * GROWTH))?;
+                grow(output, (output.len() * 2).max(input.len() * GROWTH).min(most))?;
             }
             let rest = input.get(stream.total_in() as usize..).unwrap_or_default();
             return match stream.process_vec(rest, output, Action::Finish) {
