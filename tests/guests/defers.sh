@@ -19,6 +19,17 @@ expect 0 "another module goes in" coldplug defers shows_wanted
 check "it is there" loaded defers shows_wanted
 unload-all >still
 
+# What it looked for comes while it still fails.
+config "options defers slowly=1500" "options shows_wanted after=500"
+expect 0 "the device comes while it fails" coldplug --settle=1000 defers shows_wanted
+check "it is there" loaded defers shows_wanted
+unload-all >still
+config "options defers slowly=1500"
+expect 0 "and another module goes in" coldplug defers shows_wanted
+check "it is there" loaded defers shows_wanted
+unload-all >still
+config ""
+
 new_log
 start
 expect 1 "nothing comes" coldplug --timeout 60 --settle=1000 defers slow_4

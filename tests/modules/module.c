@@ -115,13 +115,18 @@ static struct platform_driver driver = {
 static char *device = WANTS;
 module_param(device, charp, 0444);
 MODULE_PARM_DESC(device, "without this one init fails");
+static int slowly;
+module_param(slowly, int, 0444);
+MODULE_PARM_DESC(slowly, "milliseconds from that it is not there to init's end");
 
 static int look_for_device(void)
 {
 	struct device *found = bus_find_device_by_name(&platform_bus_type, NULL, device);
 
-	if (!found)
+	if (!found) {
+		msleep(slowly);
 		return -OTHERWISE;
+	}
 	put_device(found);
 	return 0;
 }

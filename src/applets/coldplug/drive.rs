@@ -58,6 +58,9 @@ pub struct Drive<'a> {
     slow: Vec<usize>,
     /// The steps whose last try failed.
     failures: Vec<(usize, Failed)>,
+    /// The steps that were at work when something came or was inserted last: by then they may
+    /// have looked for it, though they fail later.
+    overtaken: Vec<usize>,
     /// Of which it was logged that they failed.
     told: Vec<ModuleName>,
     /// The steps whose modules were inserted.
@@ -91,6 +94,7 @@ impl<'a> Drive<'a> {
             queue,
             slow: Vec::new(),
             failures: Vec::new(),
+            overtaken: Vec::new(),
             told: Vec::new(),
             inserted: Vec::new(),
             last_news: now,
@@ -227,6 +231,8 @@ impl<'a> Drive<'a> {
             }
             // It may have been tried before.
             self.failures.retain(|(number, _)| *number != report.number);
+            let was_overtaken = self.overtaken.contains(&report.number);
+            self.overtaken.retain(|number| *number != report.number);
             match (report.outcome.result, &report.step.action) {
                 (Ok(Some(route)), Action::Insert { path, .. }) => {
                     has_inserted = true;
@@ -241,6 +247,9 @@ impl<'a> Drive<'a> {
                 (Ok(_), _) => {}
                 (Err(failed), _) => {
                     has_failed = true;
+                    if was_overtaken && failed.failure().is_some_and(Failure::is_deferred) {
+                        self.queue.retry(report.number);
+                    }
                     self.failures.push((report.number, failed));
                 }
             }
@@ -255,6 +264,7 @@ impl<'a> Drive<'a> {
 
     /// Tries once more what waits for something, which may be there now.
     fn retry_deferred(&mut self) {
+        self.overtaken = self.queue.running().map(|(number, _)| number).vec();
         for (number, failed) in &self.failures {
             if failed.failure().is_some_and(Failure::is_deferred) {
                 self.queue.retry(*number);
