@@ -231,8 +231,8 @@ impl<'a> Drive<'a> {
             }
             // It may have been tried before.
             self.failures.retain(|(number, _)| *number != report.number);
-            let was_overtaken = self.overtaken.contains(&report.number);
-            self.overtaken.retain(|number| *number != report.number);
+            let overtaken = self.overtaken.iter().position(|number| *number == report.number);
+            let was_overtaken = overtaken.map(|at| self.overtaken.swap_remove(at)).is_some();
             match (report.outcome.result, &report.step.action) {
                 (Ok(Some(route)), Action::Insert { path, .. }) => {
                     has_inserted = true;
