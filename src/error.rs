@@ -145,6 +145,12 @@ pub fn is_interrupted(error: &std::io::Error) -> bool {
     errno(error) == Errno::EINTR
 }
 
+/// Whether a file that the kernel makes is not there, or its device or module has gone while it
+/// was read.
+pub fn is_gone(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV)
+}
+
 impl From<String> for Cause {
     fn from(text: String) -> Self {
         Self::Text(text)

@@ -29,6 +29,19 @@ impl Numbers {
         None
     }
 
+    /// The same; where there is none, `next` is added for `name`.
+    pub fn find_or_add(
+        &mut self,
+        name: &[u8],
+        next: usize,
+        is_it: &dyn Fn(usize) -> bool,
+    ) -> usize {
+        self.find(name, is_it).unwrap_or_else(|| {
+            self.add(name, next);
+            next
+        })
+    }
+
     /// Adds `number`, which is less than 2³², for `name`.
     pub fn add(&mut self, name: &[u8], number: usize) {
         if self.count * 4 >= self.places.len() * 3 {

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use crate::collect::Collect;
-use crate::error::{Error, errno};
+use crate::error::{Error, errno, is_gone};
 use crate::files;
 use crate::format::text::{lines, number, put, words};
 use crate::large::Large;
@@ -133,8 +133,7 @@ impl State {
 
     /// Keeps in mind that `path` can't be read, unless it is not there.
     fn pass_over(&self, path: &Path, errno: Errno) {
-        // So sysfs says that a module has gone meanwhile.
-        if !matches!(errno, Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV) {
+        if !is_gone(errno) {
             self.unread.replace(Some(Error::reading(path, errno)));
         }
     }

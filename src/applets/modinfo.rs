@@ -294,9 +294,8 @@ impl<'a> Printer<'a> {
         let mut numbers = Numbers::default();
         let mut add = |key: &[u8], value: &[u8]| {
             let is_it = |at: usize| members.get(at).is_some_and(|(other, _)| other == key);
-            let number = numbers.find(key, &is_it).unwrap_or(members.len());
+            let number = numbers.find_or_add(key, members.len(), &is_it);
             if number == members.len() {
-                numbers.add(key, number);
                 members.push((key.to_vec(), Vec::new()));
             }
             if let Some((_, values)) = members.get_mut(number) {

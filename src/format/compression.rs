@@ -186,10 +186,9 @@ fn grow(output: &mut Vec<u8>, count: usize) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn unpack(input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
-        Decompressor::default()
-            .into_output(Kind::of(input), input, limit)
-            .map(|output| output.to_vec())
+    pub fn unpack(input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
+        let output = Decompressor::default().into_output(Kind::of(input), input, limit);
+        output.map(|output| output.to_vec())
     }
 
     #[test]

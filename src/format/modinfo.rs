@@ -116,9 +116,8 @@ pub fn parameters<'a>(fields: &[Field<'a>]) -> Large<Parameter<'a>> {
         let name = name.unwrap_or_default();
         let is_it =
             |at: usize| all.get(at).is_some_and(|parameter: &Parameter<'_>| parameter.name == name);
-        let number = numbers.find(name, &is_it).unwrap_or(all.len());
+        let number = numbers.find_or_add(name, all.len(), &is_it);
         if number == all.len() {
-            numbers.add(name, number);
             all.0.push(Parameter { name, description: None, kind: None });
         }
         if let Some(parameter) = all.0.get_mut(number) {

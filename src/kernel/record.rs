@@ -6,13 +6,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::errno::Errno;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::explain;
 use super::queue::Report;
 use crate::collect::Collect;
-use crate::error::{Cause, Error, errno};
+use crate::error::{Cause, Error, errno, is_gone};
 use crate::files;
 use crate::format::compression::Kind;
 use crate::format::elf::ModuleElf;
@@ -134,9 +133,7 @@ fn measure(system: &Root, module: &mut Module) -> Result<(), Cause> {
 fn there<T>(read: io::Result<T>) -> Result<Option<T>, Cause> {
     match read {
         Ok(read) => Ok(Some(read)),
-        Err(error) if matches!(errno(&error), Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV) => {
-            Ok(None)
-        }
+        Err(error) if is_gone(errno(&error)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

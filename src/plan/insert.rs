@@ -105,12 +105,12 @@ impl<'a> Order<'a> {
             let known = self.known.get(number).map(|known| &known.target);
             known.is_some_and(|known| known.name == target.name && known.alias == target.alias)
         };
-        self.numbers.find(target.name.as_bytes(), &is_it).unwrap_or_else(|| {
-            let number = self.known.len();
-            self.numbers.add(target.name.as_bytes(), number);
+        let next = self.known.len();
+        let number = self.numbers.find_or_add(target.name.as_bytes(), next, &is_it);
+        if number == next {
             self.known.0.push(Known { target, visited: false, required: false });
-            number
-        })
+        }
+        number
     }
 
     /// The number of the module that is in the file whose name stands there among the lines.

@@ -172,7 +172,7 @@ fn at(table: &[u32; 256], byte: u8) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Decompressor;
+    use super::super::tests::unpack as limited;
     use super::*;
 
     /// "hello", stored, in a member with these flags and these fields.
@@ -220,12 +220,6 @@ mod tests {
         assert_eq!(crc.of(b""), 0);
         assert_eq!(crc.of(b"123456789"), 0xCBF4_3926);
         assert_eq!(crc.of(&[0; 32]), 0x190A_55AD);
-    }
-
-    fn limited(input: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
-        Decompressor::default()
-            .into_output(Kind::of(input), input, limit)
-            .map(|output| output.to_vec())
     }
 
     #[test]
