@@ -281,7 +281,8 @@ pub fn module_limit() -> u64 {
     })
 }
 
-/// The least limit: what the kernel says is available on a small machine is cautious.
+/// The limit is never lower: of a small machine's last memory, the kernel says that less is
+/// available than can be had.
 const LEAST: u64 = 2 << 20;
 
 /// [`compression::LIMIT`], or a quarter of the machine's memory where that is less, or half of

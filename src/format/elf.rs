@@ -93,7 +93,8 @@ const REGISTER: u8 = 13;
 /// and an index holds 4,096. Of a table without NULs not all is taken for each name.
 const SYMBOL: usize = 4200;
 
-/// More than any section's name takes that matters: the same.
+/// More than the name of any section takes that is looked for here. Of a table without NULs, no
+/// more is taken for each section.
 const NAME: usize = 64;
 
 /// What a record of `__versions` takes.

@@ -11,7 +11,7 @@ fn layout(size: usize) -> Layout {
 fn pieces_are_nobody_elses() {
     let work = |thread: usize| {
         let mut pieces = Vec::new();
-        // It takes a thousand times as long.
+        // Miri takes a thousand times as long.
         for round in 0..if cfg!(miri) { 10 } else { 400 } {
             let size = [1, 16, 17, 100, 4096, LARGEST, LARGEST + 1, 300_000][round % 8];
             let mark = (thread * 31 + round) as u8;
@@ -44,7 +44,7 @@ fn pieces_are_nobody_elses() {
         }
     };
     if cfg!(miri) {
-        // It knows no sizes of stacks.
+        // Miri can't set how large a thread's stack is.
         std::thread::scope(|scope| {
             (1..=4).for_each(|thread| drop(scope.spawn(move || work(thread))));
         });
